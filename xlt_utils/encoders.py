@@ -1,0 +1,153 @@
+"""Encoders and their vocabularies: made from scratch by transformers' own classes, saved and loaded as
+transformers saves them, counted in parameters and FLOPs. A checkpoint is a folder that `AutoModel` and
+`AutoTokenizer` read too; weights are safetensors only and no code of a checkpoint is ever run."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    ModernBertConfig,
+    PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+)
+
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # XLM-R's own names; ids 0 to 4
+_IDS = {"bos_token_id": 0, "cls_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "sep_token_id": 2}
+
+
+def train_vocabulary(lines: Iterable[str], size: int) -> Tokenizer:
+    """Train a unigram vocabulary of at most `size` pieces (Kudo 2018, as XLM-R's SentencePiece model).
+
+    The same lines give the same pieces, in the same order. A small text may hold fewer pieces than
+    `size`; the encoder takes the number that there is.
+    """
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=size, special_tokens=list(SPECIAL), unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer
+
+
+def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """The tokenizer in the form that transformers saves beside a checkpoint."""
+    names = {"bos": "<s>", "cls": "<s>", "pad": "<pad>", "eos": "</s>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
+    tokens = {f"{role}_token": token for role, token in names.items()}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **tokens)
+
+
+def configuration(architecture: str, *, layers: int, width: int, heads: int, vocabulary: int, length: int):
+    """The configuration of a scratch encoder, `modernbert` or `xlm-roberta`.
+
+    ModernBERT here attends globally in every layer (the sequences are short) and has gated units of
+    twice the width, so that both forms have about 12 · width² weights a layer. Sentences are pooled by the
+    mean of their pieces: encoders this small do not learn to fill one summary piece.
+    """
+    shape = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads, "vocab_size": vocabulary}
+    if architecture == "modernbert":
+        return ModernBertConfig(
+            **shape,
+            **_IDS,
+            intermediate_size=2 * width,
+            max_position_embeddings=max(length, 512),
+            global_attn_every_n_layers=1,
+            classifier_pooling="mean",
+        )
+    if architecture == "xlm-roberta":
+        return XLMRobertaConfig(
+            **shape,
+            **_IDS,
+            intermediate_size=4 * width,
+            max_position_embeddings=max(length, 512) + 2,
+            type_vocab_size=1,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            classifier_pooling="mean",
+        )
+    raise ValueError(f"architecture: {architecture!r} is neither 'modernbert' nor 'xlm-roberta'")
+
+
+def create(config, seed: int) -> torch.nn.Module:
+    """An encoder with random weights and its masked-LM head; the same seed gives the same weights."""
+    torch.manual_seed(seed)
+    return AutoModelForMaskedLM.from_config(config, attn_implementation="sdpa")
+
+
+def save(model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write encoder, masked-LM head and tokenizer as a transformers checkpoint folder."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def load(folder: Path) -> tuple[torch.nn.Module, PreTrainedTokenizerFast]:
+    """The encoder with its masked-LM head, and the tokenizer, of a checkpoint folder. Raises
+    FileNotFoundError with the folder where there is no checkpoint."""
+    if not (Path(folder) / "config.json").is_file():
+        raise FileNotFoundError(
+            f"{folder}: no checkpoint here (expected config.json, model.safetensors, tokenizer.json)"
+        )
+    options = {"local_files_only": True, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(folder, **options)
+    model = AutoModelForMaskedLM.from_pretrained(
+        folder, config=config, use_safetensors=True, dtype=torch.float32, attn_implementation="sdpa", **options
+    )
+    return model, AutoTokenizer.from_pretrained(folder, **options)
+
+
+def fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
+    """The sha256 of a tokenizer's whole definition: what was encoded with it is named after it."""
+    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+
+
+def default_layer(layers: int) -> int:
+    """The layer that retrieval reads: XLM-R Large's 14th of 24 (Hu et al. 2020, §A), scaled to the depth."""
+    return max(1, round(layers * 14 / 24))
+
+
+def device() -> torch.device:
+    """The first CUDA device where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def precision() -> str:
+    """`bf16` where the device multiplies bf16 in hardware, else `fp32`: weights stay fp32 either way."""
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+
+
+def autocast() -> torch.autocast:
+    """The context in which this device's matrix products run in `precision()`."""
+    return torch.autocast(device().type, torch.bfloat16, enabled=precision() == "bf16")
+
+
+def parameters(config) -> int:
+    """The weights of the encoder's layers, embeddings and heads left out: what FLOP counts are made of."""
+    width, layers = config.hidden_size, config.num_hidden_layers
+    gates = 3 if config.model_type == "modernbert" else 2
+    return layers * (4 * width**2 + gates * width * config.intermediate_size)
+
+
+def flops(config, tokens: int, length: float, *, training: bool = True, predicted: float = 0.0) -> float:
+    """Floating-point operations for `tokens` pieces in sequences of `length`.
+
+    2 a weight and piece forward, three times that with the backward pass (Kaplan et al. 2020, §2.1), the
+    attention's 4 · layers · width · length a piece, and the vocabulary head at the `predicted` share
+    of the pieces.
+    """
+    width = config.hidden_size
+    forward = 2 * parameters(config) + 4 * config.num_hidden_layers * width * length
+    forward += predicted * 2 * width * (width + config.vocab_size)
+    return (3.0 if training else 1.0) * forward * tokens

@@ -1,0 +1,45 @@
+"""The languages, one row each, with the names that the data sets give them: XTREME's forty and the
+microworld's. A task's row (tasks.py) says which of these names its configs use; a new language is a
+new row."""
+
+from dataclasses import dataclass
+
+from xlt_utils import microworld
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language under the names that data sets use: `code` in XNLI, PAN-X and the text, `iso3` in
+    Tatoeba (ISO 639-3), `ud_name` in udpos, `umsab_name` in the multilingual tweets."""
+
+    code: str
+    name: str
+    iso3: str
+    ud_name: str
+    umsab_name: str
+
+
+# code, name, ISO 639-3 code as the Tatoeba configs spell it (Hu et al. 2020, table 4)
+_XTREME = """
+af Afrikaans afr   | ar Arabic ara     | bg Bulgarian bul | bn Bengali ben    | de German deu
+el Greek ell       | en English eng    | es Spanish spa   | et Estonian est   | eu Basque eus
+fa Persian pes     | fi Finnish fin    | fr French fra    | he Hebrew heb     | hi Hindi hin
+hu Hungarian hun   | id Indonesian ind | it Italian ita   | ja Japanese jpn   | jv Javanese jav
+ka Georgian kat    | kk Kazakh kaz     | ko Korean kor    | ml Malayalam mal  | mr Marathi mar
+ms Malay zsm       | my Burmese mya    | nl Dutch nld     | pt Portuguese por | ru Russian rus
+sw Swahili swh     | ta Tamil tam      | te Telugu tel    | th Thai tha       | tl Tagalog tgl
+tr Turkish tur     | ur Urdu urd       | vi Vietnamese vie | yo Yoruba yor    | zh Chinese cmn
+"""
+
+
+def _xtreme() -> list[Language]:
+    rows = [row.split() for line in _XTREME.strip().splitlines() for row in line.split("|")]
+    return [Language(code, name, iso3, name, name.lower()) for code, name, iso3 in rows]
+
+
+def _counterfactual() -> list[Language]:
+    grammars = [grammar for grammar in microworld.LANGUAGES.values() if grammar.code != "en"]
+    return [Language(g.code, g.name, g.iso3, g.ud_name, g.umsab_name) for g in grammars]
+
+
+LANGUAGES: dict[str, Language] = {language.code: language for language in _xtreme() + _counterfactual()}
