@@ -1,0 +1,267 @@
+"""Records: the proof that a run is done, and what it found. A notebook's last cell writes one
+`record.json` in its run folder, atomically; everything after it (the cells above, the report, the
+status) reads records and nothing else."""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+ROOT = Path(__file__).resolve().parents[1]
+# Both folders can be moved for a process and all that it starts (the tests do).
+RUNS = ROOT / os.environ.get("XLT_RUNS", "runs")
+REPORTS = ROOT / os.environ.get("XLT_REPORT", "report")
+SCHEMA = 1
+PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
+
+
+class RecordFault(ValueError):
+    """A record that is missing, cut off or of another shape; the message names the file."""
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Coordinates(Row):
+    """Where a run stands on the grid; `arm` is None and `examples` 0 before the intermediate phase."""
+
+    seed: int
+    tokens: int = Field(ge=0)
+    arm: str | None = None
+    examples: int = Field(default=0, ge=0)
+
+
+class Cost(Row):
+    """What this run itself spent, its inputs not counted; `flops` as plan.py counts them."""
+
+    tokens: int = 0
+    examples: int = 0
+    steps: int = 0
+    flops: float = 0.0
+
+
+class Point(Row):
+    """One point of a learning curve; `loss` is None where it was not a finite number."""
+
+    name: str
+    step: int
+    loss: float | None
+    learning_rate: float | None = None
+
+
+class Result(Row):
+    """One score, 0..1, over `n` test examples; `main` marks the metric that is the task's score."""
+
+    task: str
+    language: str
+    metric: str
+    value: float = Field(ge=0, le=1)
+    n: int = Field(ge=0)
+    main: bool = True
+
+
+class Input(Row):
+    folder: str
+    hash: str
+
+
+class Record(Row):
+    """What one run did and found. Fields that a later version adds raise `schema`."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    version: int = Field(default=SCHEMA, alias="schema", ge=SCHEMA, le=SCHEMA)
+    study: str
+    phase: str
+    cell: str
+    hash: str
+    parameters: dict[str, Any]
+    inputs: list[Input] = []
+    coordinates: Coordinates | None = None
+    versions: dict[str, str]
+    device: str
+    precision: str | None = None
+    threads: int | None = None
+    started: str
+    seconds: dict[str, float]
+    cost: Cost = Cost()
+    curves: list[Point] = []
+    results: list[Result] = []
+    facts: dict[str, Any] = {}
+
+
+def resolve(path: str | Path) -> Path:
+    """A path as parameters give it, relative to the repository, as a full path."""
+    return ROOT / path
+
+
+def relative(path: str | Path) -> str:
+    """A path as records and parameters store it: relative to the repository where it lies inside."""
+    path = Path(os.path.abspath(resolve(path)))
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write a JSON file at once or not at all: temporary name, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False, indent=1, default=_plain)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    return path
+
+
+def write(
+    out: str | Path,
+    phase: str,
+    parameters: dict[str, Any],
+    inputs: list[str | Path | None] = (),
+    coordinates: dict[str, Any] | None = None,
+    cost: dict[str, Any] | None = None,
+    curves: list[dict[str, Any]] = (),
+    results: list[dict[str, Any]] = (),
+    facts: dict[str, Any] | None = None,
+    started: float | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+) -> Path:
+    """Write a run's record, the last thing that a notebook does, and return its path.
+
+    `inputs` are the run folders that were read (None is passed over), `started` is `time.time()` at
+    the notebook's beginning. The run folder's params.json, where `xlt` wrote one for these very
+    parameters, gives the hash; by hand it is computed the same way.
+    Raises pydantic's ValidationError when a row has another shape than this module's models.
+    """
+    from xlt_utils import cells
+
+    folder = resolve(out)
+    now = time.time()
+    started = now if started is None else started
+    record = Record(
+        study=str(parameters.get("study", "by-hand")),
+        phase=phase,
+        cell=folder.name,
+        hash=cells.hash_in(folder, phase, parameters),
+        parameters=json.loads(json.dumps(parameters, default=_plain)),
+        inputs=[{"folder": relative(name), "hash": read(name).hash} for name in inputs if name],
+        coordinates=coordinates,
+        versions=versions(),
+        device=device or _device(),
+        precision=precision,
+        threads=parameters.get("threads"),
+        started=datetime.datetime.fromtimestamp(started, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds={"work": round(now - started, 3)},
+        cost=cost or {},
+        curves=list(curves),
+        results=list(results),
+        facts=facts or {},
+    )
+    # mode="json" turns a loss of nan or inf into null, which JSON can hold
+    return write_json(folder / "record.json", record.model_dump(mode="json", by_alias=True))
+
+
+def read(folder: str | Path) -> Record:
+    """The record of a run folder. Raises RecordFault, naming the file, when there is no whole one."""
+    path = resolve(folder) / "record.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        raise RecordFault(f"{path}: no record; the run is not done (see its attempts/ for a log)") from None
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise RecordFault(f"{path}: no valid record: {place}: {first['msg']}") from None
+
+
+def is_done(folder: str | Path, hash: str) -> bool:
+    """Whether the folder holds a whole record of just this cell."""
+    try:
+        return read(folder).hash == hash
+    except RecordFault:
+        return False
+
+
+def table(folders: list[str | Path]) -> "pandas.DataFrame":  # noqa: F821
+    """All results of some runs, tidy: one row a score, with the run's place on the grid."""
+    import pandas
+
+    columns = ["folder", "study", "phase", "cell", *Coordinates.model_fields, *Result.model_fields]
+    rows = []
+    for folder in folders:
+        record = read(folder)
+        place = record.coordinates.model_dump() if record.coordinates else {}
+        run = {"folder": relative(folder), "study": record.study, "phase": record.phase, "cell": record.cell}
+        rows += [{**run, **place, **result.model_dump()} for result in record.results]
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def ensure(folder: str | Path, notebook: str | Path) -> Path:
+    """See that a notebook's input run is there, and return its folder.
+
+    By hand, in a fresh clone, it is not: when `folder` is where `notebook` writes by default, that
+    notebook is run first, with its defaults. Any other missing run is a RecordFault that says what to run.
+    """
+    from filelock import FileLock
+
+    from xlt_utils import cells, sources
+
+    folder, notebook = resolve(folder), resolve(notebook)
+    defaults = {name: parameter.default for name, parameter in sources.declared(notebook).items()}
+    if resolve(defaults.get("out", "")) != folder:
+        try:
+            read(folder)
+        except RecordFault as fault:
+            command = f"xlt cell {relative(folder)}/params.json"
+            raise RecordFault(f"{fault}\nRun it first: {command}") from None
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".ensure.lock"):
+        if not is_done(folder, cells.hash_by_hand(notebook.stem.split("_", 1)[-1], defaults)):
+            print(f"{relative(folder)} is not there yet: running {notebook.name} with its defaults", flush=True)
+            executed = folder / "executed.ipynb"
+            command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", "python3"]
+            command += ["--cwd", str(ROOT), str(notebook), str(executed)]
+            done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            if done.returncode or not (folder / "record.json").exists():
+                raise RecordFault(f"{notebook.name} failed; see {executed}\n{done.stderr[-2000:]}")
+    return folder
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide a result."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _device() -> str:
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch and torch.cuda.is_available() else "cpu"
+
+
+def _plain(value: Any) -> Any:
+    """numpy scalars and arrays, paths and sets as JSON holds them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Path):
+        return relative(value)
+    if isinstance(value, (set, frozenset, tuple)):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in a record: {value!r}")

@@ -1,0 +1,319 @@
+"""Study files: one YAML 1.2 file names a whole study. It is checked here once and in full: `load`
+returns a `Study` that the rest of the package trusts, or raises one StudyFault that lists every fault
+with its line, its field, its value, and what would be right."""
+
+import difflib
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from xlt_utils import languages as language_table
+from xlt_utils import tasks as task_table
+from xlt_utils.yaml12 import Document, Unreadable, parse
+
+UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
+SIZE = "a size: a whole number such as 400, 200k, 3.2M or 1G (k, M and G spelt so)"
+
+
+class StudyFault(ValueError):
+    """A study file that cannot run; the message lists all faults."""
+
+
+def size(value: Any) -> int:
+    """A size as study files write it, `200k`, `3.2M`, `1G` or a plain number, as a whole number."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = Decimal(value)
+    else:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG])", value) if isinstance(value, str) else None
+        number = Decimal(found[1]) * UNITS[found[2]] if found else Decimal("0.5")
+    if not number.is_finite() or number != int(number):
+        raise ValueError(f"expected {SIZE}")
+    return int(number)
+
+
+def nearest(name: Any, known: list[str]) -> str:
+    """A half-sentence that leads from a wrong name to the right ones."""
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    listed = f"there are {', '.join(known)}" if len(known) <= 12 or not near else ""
+    return " ".join(([f"did you mean `{near[0]}`?"] if near else []) + ([f"({listed})"] if listed else []))
+
+
+def _distinct(values: list) -> list:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(map(str, twice))} stands here more than once")
+    return values
+
+
+def _rising(values: list[int]) -> list[int]:
+    _distinct(values)
+    if values != sorted(values):
+        raise ValueError(f"a ladder rises: write {sorted(values)}")
+    return values
+
+
+def _task(role: str) -> AfterValidator:
+    def check(name: str) -> str:
+        known = task_table.named(role)
+        if name not in known:
+            raise ValueError(f"no such {role} task; {nearest(name, known)}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _language(code: str) -> str:
+    known = language_table.LANGUAGES
+    if code not in known:
+        names = {language.name.lower(): language.code for language in known.values()}
+        near = difflib.get_close_matches(code.lower(), names, n=1, cutoff=0.75)
+        raise ValueError(
+            "no such language; " + (f"did you mean `{names[near[0]]}`?" if near else nearest(code, list(known)))
+        )
+    return code
+
+
+def _english_first(codes: list[str]) -> list[str]:
+    if codes[0] != "en":
+        raise ValueError(f"English comes first: write [en, {', '.join(c for c in codes if c != 'en')}]")
+    if len(codes) == 1:
+        raise ValueError("a study of transfer needs a language beside English")
+    return codes
+
+
+Size = Annotated[int, BeforeValidator(size)]
+Positive = Annotated[Size, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Language = Annotated[str, AfterValidator(_language)]
+Languages = Annotated[list[Language], Field(min_length=1), AfterValidator(_distinct), AfterValidator(_english_first)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Microworld(Section):
+    """The embedded data: `sentences` lines of text over all languages, a share of them bilingual."""
+
+    seed: int = Field(default=0, ge=0)
+    sentences: Positive = 150_000
+    bilingual: Share = 0.05
+
+
+class Encoder(Section):
+    start: Literal["scratch"] = "scratch"
+    architecture: Literal["modernbert", "xlm-roberta"] = "modernbert"
+    layers: Count
+    width: Count
+    heads: Count
+    vocabulary: Annotated[Size, Field(ge=300)]
+
+    def faults(self) -> list[tuple[str, str]]:
+        fits = self.width % (2 * self.heads) == 0
+        return [] if fits else [("heads", f"width {self.width} must be a multiple of twice the heads")]
+
+
+class Pretrain(Section):
+    """Phase 1. `warmup` is in tokens and the same for all rungs, `cooldown` a share of each rung."""
+
+    encoder: Encoder
+    tokens: Annotated[list[Annotated[Size, Field(ge=0)]], Field(min_length=1), AfterValidator(_rising)]
+    arm: Literal["fresh"] = "fresh"
+    length: Count = 64
+    batch: Count = 16
+    learning_rate: Rate = 1.5e-3
+    warmup: Annotated[Size, Field(ge=0)] = 20_000
+    cooldown: Share = 0.2
+    language_exponent: Annotated[float, Field(ge=0, le=1)] = 0.3
+    mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    vocabulary_sample: Positive = 20_000
+
+    def faults(self) -> list[tuple[str, str]]:
+        return _ladder("tokens", self.tokens, self.length * self.batch, self.warmup, self.cooldown)
+
+
+class Arm(Section):
+    name: Name
+    tasks: Annotated[list[Annotated[str, _task("intermediate")]], Field(min_length=1, max_length=1)]
+
+
+class Intermediate(Section):
+    """Phase 2. `examples` are the rungs above 0 (0 is always there), `warmup` is in examples."""
+
+    examples: Annotated[list[Positive], AfterValidator(_rising)]
+    arms: list[Arm]
+    length: Count = 128
+    batch: Count = 32
+    learning_rate: Rate = 5e-4
+    warmup: Annotated[Size, Field(ge=0)] = 256
+    cooldown: Share = 0.2
+
+    def faults(self) -> list[tuple[str, str]]:
+        names = [arm.name for arm in self.arms]
+        twice = [("arms", f"two arms are called `{name}`") for name in sorted(set(names)) if names.count(name) > 1]
+        return twice + _ladder("examples", self.examples, self.batch, self.warmup, self.cooldown)
+
+
+class Target(Section):
+    """Phase 3. Every target task is tested in all of the study's languages, unless `languages` names
+    fewer for it: `languages: {sst: [en, de]}`."""
+
+    tasks: Annotated[list[Annotated[str, _task("target")]], Field(min_length=1), AfterValidator(_distinct)]
+    languages: dict[str, Languages] = {}
+    examples: Positive = 1024
+    epochs: Count = 2
+    length: Count = 128
+    batch: Count = 32
+    learning_rate: Rate = 5e-4
+    evaluation_examples: Positive | None = 400
+    tasks_per_cell: Count = 5
+
+    def faults(self) -> list[tuple[str, str]]:
+        odd = [name for name in self.languages if name not in self.tasks]
+        return [(f"languages.{name}", "no task of target.tasks; " + nearest(name, self.tasks)) for name in odd]
+
+
+class Study(Section):
+    """A whole study. `threads` are the CPU threads of each process; they are part of a result."""
+
+    name: Name
+    data: Annotated[str, Field(min_length=1)]
+    languages: Languages
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)]
+    threads: Count = 1
+    microworld: Microworld | None = None
+    pretrain: Pretrain
+    intermediate: Intermediate
+    target: Target
+
+    def target_languages(self, task: str) -> list[str]:
+        """The languages that a target task is tested in."""
+        return self.target.languages.get(task, self.languages)
+
+    def target_batches(self) -> list[tuple[list[str], list[str]]]:
+        """The target tasks as cells run them, each with its languages: at most `tasks_per_cell` together."""
+        batches: list[tuple[list[str], list[str]]] = []
+        for task in self.target.tasks:
+            languages, most = self.target_languages(task), self.target.tasks_per_cell
+            open_ = next((tasks for tasks, same in batches if same == languages and len(tasks) < most), None)
+            if open_ is None:
+                batches.append(([task], languages))
+            else:
+                open_.append(task)
+        return batches
+
+
+def _ladder(field: str, rungs: list[int], step: int, warmup: int, cooldown: float) -> list[tuple[str, str]]:
+    """Faults of a ladder whose smallest rung holds less than a step or than its warm-up and cooldown."""
+    smallest = min((rung for rung in rungs if rung), default=None)
+    if smallest is None:
+        return []
+    if smallest < step:
+        return [(field, f"the smallest rung, {smallest}, is less than one step, {step}")]
+    most = int(smallest * (1 - cooldown))
+    if warmup > most:
+        return [("warmup", f"must end before the smallest rung, {smallest}, cools down: {most} at the most")]
+    return []
+
+
+def _across(parts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Faults between sections; only sections that are right in themselves are in `parts`."""
+    faults = []
+    for name in ("pretrain", "intermediate", "target"):
+        if name in parts:
+            faults += [(f"{name}.{field}", text) for field, text in parts[name].faults()]
+    if isinstance(encoder := getattr(parts.get("pretrain"), "encoder", None), Encoder):
+        faults += [(f"pretrain.encoder.{field}", text) for field, text in encoder.faults()]
+    known, data = parts.get("languages"), parts.get("data")
+    if data not in (None, "microworld") and parts.get("microworld"):
+        faults.append(("microworld", "only a study with `data: microworld` has this section"))
+    if known and data == "microworld":
+        faults += _microworld(known)
+    if known and "target" in parts:
+        for task, codes in parts["target"].languages.items():
+            odd = [code for code in codes if code not in known]
+            faults += [(f"target.languages.{task}", f"`{code}` is none of the study's languages") for code in odd]
+    return faults
+
+
+def _microworld(codes: list[str]) -> list[tuple[str, str]]:
+    from xlt_utils import microworld
+
+    known = list(microworld.LANGUAGES)
+    return [
+        (f"languages.{place}", f"the microworld does not speak `{code}`: no task has it there; {nearest(code, known)}")
+        for place, code in enumerate(codes)
+        if code not in known
+    ]
+
+
+def load(path: str | Path) -> Study:
+    """Read and check a study file. Raises StudyFault with all faults in one message."""
+    try:
+        document = parse(Path(path))
+    except Unreadable as fault:
+        raise StudyFault(str(fault)) from None
+    faults, study = list(document.faults), None
+    try:
+        study = Study.model_validate(document.content)
+    except ValidationError as error:
+        faults += [_explain(item) for item in error.errors() if item["loc"] not in {loc for loc, _ in faults}]
+    faults += [(_loc(place), text) for place, text in _across(_sections(document.content))]
+    if faults:
+        raise StudyFault(_message(path, document, faults))
+    return study
+
+
+def _sections(content: dict[str, Any]) -> dict[str, Any]:
+    """Those top-level fields that are right in themselves."""
+    parts = {}
+    for name, field in Study.model_fields.items():
+        try:
+            annotated = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+            parts[name] = TypeAdapter(annotated).validate_python(content[name])
+        except (ValidationError, KeyError):
+            continue
+    return parts
+
+
+def _loc(place: str) -> tuple:
+    return tuple(int(part) if part.isdigit() else part for part in place.split("."))
+
+
+def _explain(item: dict[str, Any]) -> tuple[tuple, str]:
+    """A pydantic error as its place and a sentence that says what would be right."""
+    loc = item["loc"]
+    if item["type"] == "extra_forbidden":
+        return loc, "unknown key; " + nearest(loc[-1], _fields(loc[:-1]))
+    if item["type"] == "missing":
+        return loc, "missing"
+    if item["type"] == "string_pattern_mismatch":
+        return loc, "expected small letters, digits and _ + -, such as `demo` or `xlmr-base`"
+    text = item["msg"].removeprefix("Value error, ")
+    return loc, text[0].lower() + text[1:].replace("Input", "input")
+
+
+def _fields(loc: tuple) -> list[str]:
+    """The keys that are known at a place."""
+    model: Any = Study
+    for part in loc:
+        if isinstance(part, str):
+            model = model.model_fields[part].annotation
+        inner = [arg for arg in getattr(model, "__args__", ()) if isinstance(arg, type) and issubclass(arg, Section)]
+        model = inner[0] if inner else model
+    return list(model.model_fields)
+
+
+def _message(path: str | Path, document: Document, faults: list[tuple[tuple, str]]) -> str:
+    lines = [f"{path}: {len(faults)} fault{'s' if len(faults) > 1 else ''}; nothing was run"]
+    for loc, text in sorted(faults, key=lambda fault: document.line(fault[0])):
+        place = re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, loc)))
+        value = document.value(loc)
+        lines.append(f"  line {document.line(loc)}: {place}{f' = {value}' if value else ''}: {text}")
+    return "\n".join(lines)
