@@ -1,0 +1,77 @@
+"""Checkpoints of a training run: tensors in safetensors and a little JSON, with a manifest of sha256. A
+checkpoint is written under a temporary name and renamed, so that there is always a whole one; one that was
+damaged, or that another run wrote, is refused by name."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+MANIFEST = "manifest.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be trusted: a file missing, cut off or changed, or another run's."""
+
+
+def save(folder: Path, tensors: dict[str, torch.Tensor], facts: dict) -> None:
+    """Write a checkpoint, replacing the one before only once the new one is whole on the disk."""
+    folder = Path(folder)
+    half, old = folder.with_name(folder.name + ".half"), folder.with_name(folder.name + ".old")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
+    save_file(
+        {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, half / "tensors.safetensors"
+    )
+    (half / "facts.json").write_text(json.dumps(facts))
+    sums = {file.name: _sha256(file) for file in sorted(half.iterdir())}
+    (half / MANIFEST).write_text(json.dumps(sums))
+    for file in half.iterdir():
+        _sync(file)
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    half.rename(folder)
+    _sync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def exists(folder: Path) -> bool:
+    """Whether a checkpoint is there, whole or not; a stop between two renames may have left only the one before."""
+    folder = Path(folder)
+    old = folder.with_name(folder.name + ".old")
+    if not folder.exists() and old.exists():
+        old.rename(folder)
+    return folder.exists()
+
+
+def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """Read a checkpoint back. Raises CheckpointError naming the file that is missing or not as it was written."""
+    folder = Path(folder)
+    if not (folder / MANIFEST).is_file():
+        raise CheckpointError(f"{folder / MANIFEST}: no manifest, so this is no whole checkpoint")
+    try:
+        sums = json.loads((folder / MANIFEST).read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{folder / MANIFEST}: cut off or damaged ({error})") from error
+    for name, digest in sums.items():
+        if not (folder / name).is_file() or _sha256(folder / name) != digest:
+            raise CheckpointError(f"{folder / name}: missing or not the bytes that were written")
+    return load_file(folder / "tensors.safetensors"), json.loads((folder / "facts.json").read_text())
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
