@@ -2,15 +2,19 @@
 one notebook; its hash covers all that can change its result, so that a changed study, code or data
 set means a new run folder and an unchanged one is never run again."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlt_utils import records, sources
-from xlt_utils.study import Arm, Study
+
+if TYPE_CHECKING:  # a notebook's last cell needs the hashes, not the study file's models
+    from xlt_utils.study import Arm, Study
 
 PHASES = ("pretrain", "intermediate", "target", "report")
 # Where a run lies and what it is called changes no result; what it reads is in the hash as hashes.
@@ -25,7 +29,7 @@ class Cell:
     slug: str
     notebook: str
     parameters: dict[str, Any]
-    inputs: tuple["Cell", ...]
+    inputs: tuple[Cell, ...]
     hash: str
     folder: str
 

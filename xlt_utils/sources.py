@@ -5,13 +5,28 @@ covers the rest."""
 import ast
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 # Modules that carry, draw or start runs change no result; the record's schema number stands for records.py.
-MACHINERY = ("study", "cells", "sources", "records", "runner", "warm", "plan", "cli", "figures", "report")
+MACHINERY = (
+    "study",
+    "cells",
+    "sources",
+    "names",
+    "parameters",
+    "yaml12",
+    "records",
+    "runner",
+    "warm",
+    "plan",
+    "cli",
+    "figures",
+    "report",
+)
 
 
 @dataclass(frozen=True)
@@ -30,13 +45,16 @@ def declared(notebook: Path) -> dict[str, Declared]:
     tagged = [cell for cell in _cells(notebook) if "parameters" in cell.get("metadata", {}).get("tags", [])]
     if len(tagged) != 1:
         raise ValueError(f"{notebook}: {len(tagged)} cells are tagged `parameters`; a notebook has just one")
-    found = {}
-    for line in ast.parse("".join(tagged[0]["source"])).body:
+    source, found = "".join(tagged[0]["source"]), {}
+    # papermill's own way to annotate; it does not know `int | None` as a Python annotation
+    comments = dict(re.findall(r"^(\w+)\s*=.*#\s*type:\s*(\S+)", source, flags=re.MULTILINE))
+    for line in ast.parse(source).body:
         try:
             if isinstance(line, ast.AnnAssign):
                 found[line.target.id] = Declared(ast.literal_eval(line.value), ast.unparse(line.annotation))
             elif isinstance(line, ast.Assign):
-                found |= {target.id: Declared(ast.literal_eval(line.value)) for target in line.targets}
+                names = [target.id for target in line.targets]
+                found |= {name: Declared(ast.literal_eval(line.value), comments.get(name)) for name in names}
         except (ValueError, AttributeError):
             raise ValueError(f"{notebook}: `{ast.unparse(line)}`: the parameters cell holds plain literals") from None
     return found

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from xlt_utils import languages as language_table
 from xlt_utils import tasks as task_table
+from xlt_utils.names import nearest
 from xlt_utils.yaml12 import Document, Unreadable, parse
 
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
@@ -32,13 +33,6 @@ def size(value: Any) -> int:
     if not number.is_finite() or number != int(number):
         raise ValueError(f"expected {SIZE}")
     return int(number)
-
-
-def nearest(name: Any, known: list[str]) -> str:
-    """A half-sentence that leads from a wrong name to the right ones."""
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    listed = f"there are {', '.join(known)}" if len(known) <= 12 or not near else ""
-    return " ".join(([f"did you mean `{near[0]}`?"] if near else []) + ([f"({listed})"] if listed else []))
 
 
 def _distinct(values: list) -> list:

@@ -1,0 +1,14 @@
+"""From a wrong name to the right ones: the half-sentence that every message about an unknown name ends with."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """`did you mean ...?`, with all names there are when they are few or when none comes near."""
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    there = f"there are {', '.join(known)}" if len(known) <= 12 or not near else ""
+    if near:
+        return f"did you mean `{near[0]}`?" + (f" ({there})" if there else "")
+    return there
