@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from xlt_utils import data as data_
-from xlt_utils import records
+from xlt_utils import encoders, records
 from xlt_utils.tasks import Task
 
 IGNORED = -100  # the label that torch's cross entropy leaves out
@@ -29,16 +30,17 @@ class Vocabulary:
     """A trained vocabulary: its folder, its tokenizer, and the sample of text that it was trained on."""
 
     folder: Path
-    tokenizer: object
+    tokenizer: PreTrainedTokenizerFast
     sample: dict
+
+    def facts(self) -> dict:
+        """What a record says of it: pieces, sha256, and the sample's lines a language with their sha256."""
+        return {"pieces": len(self.tokenizer), "sha256": encoders.fingerprint(self.tokenizer), "sample": self.sample}
 
 
 def vocabulary(data: str, languages: Sequence[str], size: int, sample: int, exponent: float) -> Vocabulary:
     """The study's vocabulary, trained at the first call on the first lines of each language and read
     afterwards. `sample` lines in all, shared out in proportion to (lines of a language) ** exponent."""
-    from transformers import AutoTokenizer
-
-    from xlt_utils import encoders
 
     def build(folder: Path) -> None:
         # The backend trains in threads of its own; one thread keeps its sums in one order.
@@ -68,8 +70,8 @@ class Text:
 
     def __init__(self, data: str, languages: Sequence[str], tokenizer: Path, length: int, exponent: float):
         self.languages, self.length = list(languages), length
-        self.tokenizer = _tokenizer(tokenizer)
-        streams = [_stream(data, language, tokenizer, self.tokenizer) for language in languages]
+        self.tokenizer = AutoTokenizer.from_pretrained(tokenizer)
+        streams = [_stream(data, language, self.tokenizer) for language in languages]
         self.sequences = [
             stream[: len(stream) // (length - 1) * (length - 1)].reshape(-1, length - 1) for stream in streams
         ]
@@ -135,6 +137,10 @@ class Text:
             "labels": torch.from_numpy(labels),
         }
 
+    def tokens(self) -> dict[str, int]:
+        """The tokens that each language has for training."""
+        return dict(zip(self.languages, (self.available * self.length).tolist(), strict=True))
+
     def counts(self, seed: int, sequences: int) -> dict[str, int]:
         """The tokens of each language among the first `sequences` of the seed's order."""
         languages, _ = self.draw(seed, sequences)
@@ -194,7 +200,6 @@ def encode(
 
     `side` is the column (`text` or `text2`) where a retrieval task's two sides are encoded apart.
     """
-    from xlt_utils import encoders
 
     def build(folder: Path) -> None:
         rows = data_.examples(task, part, data, language, limit)
@@ -271,15 +276,8 @@ def _lines(data: str, language: str) -> Iterable[str]:
     return itertools.chain.from_iterable(data_.text(data, language))
 
 
-def _tokenizer(folder: Path):
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder)
-
-
-def _stream(data: str, language: str, folder: Path, tokenizer) -> np.ndarray:
+def _stream(data: str, language: str, tokenizer) -> np.ndarray:
     """All pieces of a language's text on disk, `</s>` after each line, memory-mapped."""
-    from xlt_utils import encoders
 
     def build(half: Path) -> None:
         with open(half / "pieces.bin", "wb") as file:

@@ -3,6 +3,7 @@ transformers saves them, counted in parameters and FLOPs. A checkpoint is a fold
 `AutoTokenizer` read too; weights are safetensors only and no code of a checkpoint is ever run."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     XLMRobertaConfig,
 )
+from transformers.utils import logging
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # XLM-R's own names; ids 0 to 4
 _IDS = {"bos_token_id": 0, "cls_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "sep_token_id": 2}
@@ -126,6 +128,17 @@ def precision() -> str:
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+
+
+def prepare(threads: int) -> None:
+    """Fix what a result hangs on besides its seed: the CPU threads of this process and, on CUDA, deterministic
+    kernels."""
+    torch.set_num_threads(threads)
+    if torch.cuda.is_available():
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    logging.set_verbosity_error()  # warnings of a fresh head and bars of a tiny load say nothing here
+    logging.disable_progress_bar()
 
 
 def autocast() -> torch.autocast:

@@ -158,7 +158,7 @@ def write(
         coordinates=coordinates,
         versions=versions(),
         device=device or _device(),
-        precision=precision,
+        precision=precision or _precision(),
         threads=parameters.get("threads"),
         started=datetime.datetime.fromtimestamp(started, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         seconds={"work": round(now - started, 3)},
@@ -169,6 +169,15 @@ def write(
     )
     # mode="json" turns a loss of nan or inf into null, which JSON can hold
     return write_json(folder / "record.json", record.model_dump(mode="json", by_alias=True))
+
+
+def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
+    """Write a run's predictions, a row an example: task, language, id, gold and predicted label."""
+    import pandas
+
+    path = resolve(out) / "predictions.parquet"
+    pandas.DataFrame(rows).to_parquet(path, index=False)
+    return path
 
 
 def read(folder: str | Path) -> Record:
@@ -254,6 +263,11 @@ def versions() -> dict[str, str]:
 def _device() -> str:
     torch = sys.modules.get("torch")
     return torch.cuda.get_device_name() if torch and torch.cuda.is_available() else "cpu"
+
+
+def _precision() -> str | None:
+    encoders = sys.modules.get("xlt_utils.encoders")
+    return encoders.precision() if encoders else None
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 prediction is scored. Everything that the study knows of a task stands in its row; adding a task is
 adding a row."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,14 @@ class Task:
     train: Source | None = None
     development: Source | None = None
     test: Source | None = None
-    shares_data_with: tuple[str, ...] = field(default=())
 
     @property
     def trains(self) -> bool:
         return self.train is not None
+
+    def shares_data_with(self, other: "Task") -> bool:
+        """Whether both train on the same split, so that one's gain from the other may be seen examples."""
+        return self.trains and other.trains and self.train == other.train
 
 
 _NLI = ("entailment", "neutral", "contradiction")
@@ -71,7 +74,6 @@ _ROWS = [
         _NLI,
         **_MNLI,
         test=Source("google/xtreme", "XNLI", "test", _XNLI_COLUMNS, _NLI, language_column="language"),
-        shares_data_with=("mnli",),
     ),
     Task(
         "sst",

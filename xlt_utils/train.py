@@ -2,7 +2,6 @@
 learning-rate schedule, and leaves the objective trained; the batch depends on the step alone, so what a
 checkpoint holds besides weights and optimiser is one integer and the curve so far."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,26 +19,33 @@ class Divergence(ArithmeticError):
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate over steps: linear warm-up, a constant trunk, and from step `trunk` on a cooldown of
-    1 - sqrt (Hägele et al. 2024, arXiv 2405.18392) that ends at 0 after `total` steps. Runs that differ in
-    `trunk` and `total` only are rungs of one ladder: they share every step before the first branches off."""
+    """Learning rate over steps: linear warm-up, a constant trunk, and from step `trunk` on a decay that ends
+    at 0 after `total` steps, as 1 - share ** power. Runs that differ in `trunk` and `total` only are rungs
+    of one ladder: they share every step before the first branches off."""
 
     peak: float
     warmup: int
     trunk: int
     total: int
+    power: float
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
-        warm = min(1.0, (step + 1) / max(1, self.warmup))
+        warm = self.peak * min(1.0, (step + 1) / max(1, self.warmup))
         if step < self.trunk:
-            return self.peak * warm
-        return self.peak * warm * (1 - math.sqrt((step - self.trunk + 1) / (self.total - self.trunk + 1)))
+            return warm
+        return warm * (1 - ((step - self.trunk + 1) / (self.total - self.trunk + 1)) ** self.power)
 
 
 def rung(peak: float, warmup: int, total: int, cooldown: float) -> Schedule:
-    """The schedule of a rung of `total` steps that cools down over its last `cooldown` share."""
-    return Schedule(peak, warmup, round(total * (1 - cooldown)), total)
+    """The schedule of a rung of `total` steps that cools down as 1 - sqrt over its last `cooldown` share
+    (Hägele et al. 2024, arXiv 2405.18392)."""
+    return Schedule(peak, warmup, round(total * (1 - cooldown)), total, power=0.5)
+
+
+def alone(peak: float, warmup: float, total: int) -> Schedule:
+    """The schedule of a run on no ladder: a `warmup` share of its steps up, the rest linearly down."""
+    return Schedule(peak, round(total * warmup), round(total * warmup), total, power=1.0)
 
 
 def train(

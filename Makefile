@@ -1,0 +1,34 @@
+# Two commands carry the project: `make report` and `make test`. Both install first, where anything changed.
+PYTHON ?= python3
+STUDY ?= params/demo.yaml
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: install report test lab lint clean
+
+install: $(STAMP)
+
+# Packages alone decide the stamp: the project itself is installed editable and needs no second install.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; PYTHON=... names it")'
+	@echo "installing into .venv (a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+report: install
+	@$(BIN)/xlt run $(STUDY)
+
+test: install
+	@$(BIN)/python -m pytest
+
+lab: install
+	@$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
+
+lint: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+# Runs and reports are kept: they can take days.
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache

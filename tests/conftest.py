@@ -1,0 +1,27 @@
+"""What all tests share: run and report folders of their own, one thread, and one small microworld."""
+
+import os
+import tempfile
+
+# Before anything imports xlt_utils: tests never write into the project's own runs/ and report/.
+_folder = tempfile.mkdtemp(prefix="xlt-tests-")
+os.environ["XLT_RUNS"], os.environ["XLT_REPORT"] = f"{_folder}/runs", f"{_folder}/report"
+os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def world() -> str:
+    """A small microworld, written once: the folder as `data` names it."""
+    from xlt_utils import data
+
+    return data.locate("microworld", {"seed": 0, "sentences": 6_000, "bilingual": 0.05})
+
+
+@pytest.fixture(scope="session")
+def pieces(world):
+    """A vocabulary of that world's English and its nearest and farthest language."""
+    from xlt_utils import batches
+
+    return batches.vocabulary(world, ["en", "xa", "xh"], 1_000, 2_000, 0.3)
