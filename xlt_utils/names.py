@@ -1,7 +1,12 @@
-"""From a wrong name to the right ones: the half-sentence that every message about an unknown name ends with."""
+"""What is said about bad input: the fault that ends a command with exit code 65, and the half-sentence that
+leads from a wrong name to the right ones."""
 
 import difflib
 from collections.abc import Iterable
+
+
+class Fault(ValueError):
+    """Input that cannot be run with: the message names file, place, value, and what would be right."""
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from xlt_utils import records, sources
-from xlt_utils.names import nearest
+from xlt_utils.names import Fault, nearest
 
 SHAPE = {"phase": str, "cell": str, "hash": str, "notebook": str, "inputs": list, "parameters": dict}
 TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict, "None": type(None)}
 
 
-class BadParameters(ValueError):
+class BadParameters(Fault):
     """A params.json that its notebook cannot run with; the message lists all faults."""
 
 

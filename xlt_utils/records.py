@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from xlt_utils.names import Fault
+
 ROOT = Path(__file__).resolve().parents[1]
 # Both folders can be moved for a process and all that it starts (the tests do).
 RUNS = ROOT / os.environ.get("XLT_RUNS", "runs")
@@ -22,7 +24,7 @@ SCHEMA = 1
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
 
 
-class RecordFault(ValueError):
+class RecordFault(Fault):
     """A record that is missing, cut off or of another shape; the message names the file."""
 
 
@@ -120,6 +122,11 @@ def write_json(path: Path, content: Any) -> Path:
         os.fsync(file.fileno())
     os.replace(temporary, path)
     return path
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises OSError or ValueError where there is none, or half of one."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write(

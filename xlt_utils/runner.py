@@ -75,7 +75,7 @@ def _attempt(folder: Path, given: dict[str, Any], kernel: str, limit: float | No
     state = {"started": stamp(began), "ended": None, "seconds": None, "status": "running", "exit": None}
     state |= {"error": None, "pid": os.getpid(), "host": os.uname().nodename}
     records.write_json(attempt / "attempt.json", state)
-    with _signals():
+    with signals():
         code = _watch(folder, attempt, given, kernel, limit)
         if records.is_done(folder, given["hash"]):
             code = DONE
@@ -158,7 +158,7 @@ def _sweep(folder: Path) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def signals() -> Iterator[None]:
     """Within, the first SIGINT, SIGTERM or SIGHUP raises Stopped; what comes after it is passed over."""
 
     def stop(number: int, frame: Any) -> None:

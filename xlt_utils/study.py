@@ -12,14 +12,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from xlt_utils import languages as language_table
 from xlt_utils import tasks as task_table
-from xlt_utils.names import nearest
+from xlt_utils.names import Fault, nearest
 from xlt_utils.yaml12 import Document, Unreadable, parse
 
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
 SIZE = "a size: a whole number such as 400, 200k, 3.2M or 1G (k, M and G spelt so)"
 
 
-class StudyFault(ValueError):
+class StudyFault(Fault):
     """A study file that cannot run; the message lists all faults."""
 
 
@@ -156,7 +156,7 @@ class Intermediate(Section):
 
 class Target(Section):
     """Phase 3. Every target task is tested in all of the study's languages, unless `languages` names
-    fewer for it: `languages: {sst: [en, de]}`."""
+    fewer for it: `languages: {sst: [en, de]}`. `warmup` is a share of the steps."""
 
     tasks: Annotated[list[Annotated[str, _task("target")]], Field(min_length=1), AfterValidator(_distinct)]
     languages: dict[str, Languages] = {}
@@ -165,6 +165,7 @@ class Target(Section):
     length: Count = 128
     batch: Count = 32
     learning_rate: Rate = 5e-4
+    warmup: Share = 0.1
     evaluation_examples: Positive | None = 400
     tasks_per_cell: Count = 5
 

@@ -30,9 +30,9 @@ PACKAGES = (
 RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def command(target: str, *arguments: str) -> list[str]:
-    """The command that runs `module:function(arguments)`: through the server that `XLT_WARM` names, or cold."""
-    if server := os.environ.get("XLT_WARM"):
+def command(target: str, *arguments: str, server: str | None = None) -> list[str]:
+    """The command that runs `module:function(arguments)`: through the server (that `XLT_WARM` names), or cold."""
+    if server := server or os.environ.get("XLT_WARM"):
         return [sys.executable, "-I", "-S", __file__, server, target, *arguments]
     return _cold(target, *arguments)
 

@@ -1,0 +1,158 @@
+"""`xlt`, the one command-line tool: it reads the arguments, calls the module that does the work, and turns what
+goes wrong into a message and an exit code: 65 bad input, 70 a notebook failed, 75 already at work,
+128 + n stopped by signal n."""
+
+import argparse
+import sys
+
+from xlt_utils.names import Fault
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    given = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return given.run(given)
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return 65
+    except KeyboardInterrupt:
+        return 130
+
+
+def check(given: argparse.Namespace) -> int:
+    study, grid = _grid(given.study)
+    _check_data(given.study, study)
+    print(f"{given.study}: no fault found; {len(grid)} cells, data in {grid[0].parameters['data']}")
+    return 0
+
+
+def plan(given: argparse.Namespace) -> int:
+    from xlt_utils import engine, plan, records
+
+    study, grid = _grid(given.study)
+    _check_data(given.study, study)
+    made = plan.make(study, grid, given.jobs or engine.default_jobs(study))
+    print(plan.show(study.name, made, sum(records.is_done(cell.folder, cell.hash) for cell in grid)))
+    return 0
+
+
+def run(given: argparse.Namespace) -> int:
+    from xlt_utils import engine, plan
+
+    study, grid = _grid(given.study)
+
+    def prepare() -> plan.Plan:
+        _check_data(given.study, study)
+        return plan.for_run(study, grid, given.jobs or engine.default_jobs(study))
+
+    try:
+        return engine.run(study, grid, prepare, given.profile, given.kernel, given.limit)
+    except engine.Busy as busy:
+        print(busy, file=sys.stderr)
+        return engine.BUSY
+
+
+def status(given: argparse.Namespace) -> int:
+    from xlt_utils import status
+
+    study, grid = _grid(given.study)
+    print(status.show(study.name, grid))
+    return 0
+
+
+def report(given: argparse.Namespace) -> int:
+    from xlt_utils import engine
+
+    study, grid = _grid(given.study)
+    return engine.report(study, grid, given.kernel)
+
+
+def cell(given: argparse.Namespace) -> int:
+    from xlt_utils import runner
+
+    return runner.run_cell(given.params, given.kernel, given.limit)
+
+
+def microworld(given: argparse.Namespace) -> int:
+    from xlt_utils import microworld
+    from xlt_utils.study import Microworld
+
+    settings = Microworld(seed=given.seed, sentences=given.sentences, bilingual=given.bilingual)
+    folder = microworld.write(given.folder, languages=list(microworld.LANGUAGES), **settings.model_dump())
+    print(f"microworld: {folder} (a study reads it with `data: {folder}`)")
+    return 0
+
+
+def _grid(path: str) -> tuple:
+    """The study and its cells. Raises StudyFault where the file, or the place that it names as data, is not right."""
+    from xlt_utils import cells, study
+
+    read = study.load(path)
+    try:
+        return read, cells.expand(read)
+    except (OSError, ValueError) as fault:
+        raise study.StudyFault(f"{path}: {fault}") from None
+
+
+def _check_data(path: str, study: object) -> None:
+    """Raise StudyFault with every fault that the data would show later."""
+    from xlt_utils import data
+    from xlt_utils.study import StudyFault
+
+    faults = data.check(study)
+    if faults:
+        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+        raise StudyFault("\n  ".join([f"{path}: {count}; nothing was run", *faults]))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("xlt", description="Runs a study of zero-shot cross-lingual transfer.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(function, argument: str, explained: str, text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(function.__name__, help=text, description=text)
+        one.add_argument(argument.lower(), metavar=argument, help=explained)
+        one.set_defaults(run=function)
+        return one
+
+    def add_kernel(one: argparse.ArgumentParser, limited: bool = True) -> None:
+        one.add_argument("--kernel", default="python3", help="Jupyter kernel (default: %(default)s)")
+        if limited:
+            one.add_argument("--limit", type=float, metavar="SECONDS", help="end a cell after so long (default: never)")
+
+    study = ("STUDY", "a study file, such as params/demo.yaml")
+    command(check, *study, "look for everything in a study that could fail later")
+    jobs = {"type": _positive, "metavar": "N", "help": "cells at a time (default: all cores)"}
+    command(plan, *study, "say what a study will run and cost").add_argument("--jobs", **jobs)
+    runs = command(run, *study, "run what is missing of a study, then its report; safe to repeat")
+    runs.add_argument("--jobs", **jobs)
+    runs.add_argument("--profile", default="local", help="where: a folder of workflow/profiles (default: %(default)s)")
+    add_kernel(runs)
+    command(status, *study, "say what is done, running, failed and missing")
+    add_kernel(command(report, *study, "render the report from the records that are there"), limited=False)
+    add_kernel(command(cell, "PARAMS", "a cell's params.json", "run one notebook: one cell"))
+    world = command(microworld, "FOLDER", "where to", "write the embedded data, laid out as on the hub")
+    world.add_argument("--seed", type=int, default=0)
+    world.add_argument("--sentences", type=_size, default=150_000, help="lines of text, such as 150k (default: 150k)")
+    world.add_argument("--bilingual", type=float, default=0.05, help="share of bilingual lines (default: %(default)s)")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    from xlt_utils.study import size
+
+    try:
+        return size(int(text) if text.isdigit() else text)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,282 @@
+"""The plan of a study: cells, tokens, examples, FLOPs, bytes and time, before anything runs. Counts follow
+from the cells; the time from a few real training steps of this study's encoder on this machine."""
+
+import contextlib
+import hashlib
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from xlt_utils import cells, records
+from xlt_utils.study import Study
+from xlt_utils.tasks import TASKS
+
+# Seconds that a cell takes beside its training and testing steps: kernel, imports, tables, pictures, checkpoints.
+# Measured on two cores; what earlier attempts of the same study took is used instead where there are any.
+FIXED = {"warm": 2.5, "cold": 12.0}
+START = 15.0  # seconds of a run's own: imports of the warm server, Snakemake, the report
+SAMPLE = 200  # examples whose mean length stands for the task's
+MEASURED = 2.0  # seconds of steps a measurement
+
+
+@dataclass
+class Work:
+    """What one cell does itself: trained tokens and examples, tested tokens, FLOPs, bytes left, seconds expected."""
+
+    tokens: float = 0
+    examples: float = 0
+    tested: float = 0
+    flops: float = 0
+    bytes: float = 0
+    seconds: float = 0
+
+
+@dataclass
+class Plan:
+    """The expected cost of a study by phase; `seconds` are of one core group, `wall_seconds` of the whole run."""
+
+    grid: str
+    jobs: int
+    cells: dict[str, int]
+    tokens: dict[str, int]
+    examples: dict[str, int]
+    flops: dict[str, float]
+    bytes: dict[str, int]
+    seconds: dict[str, float]
+    wall_seconds: float
+    by_cell: dict[str, float] = field(default_factory=dict)
+
+
+def for_run(study: Study, grid: list[cells.Cell], jobs: int) -> Plan:
+    """The plan of a run: the one in plan.json when it is of these very cells, else made and written there."""
+    path = records.RUNS / study.name / "plan.json"
+    try:
+        before = Plan(**records.read_json(path))
+        if before.grid == signature(grid) and before.jobs == jobs:
+            return before
+    except (OSError, ValueError, TypeError):
+        pass
+    made = make(study, grid, jobs)
+    records.write_json(path, asdict(made))
+    return made
+
+
+def signature(grid: list[cells.Cell]) -> str:
+    """A short hash that names a set of cells."""
+    return hashlib.sha256("".join(cell.hash for cell in grid).encode()).hexdigest()[:8]
+
+
+def make(study: Study, grid: list[cells.Cell], jobs: int) -> Plan:
+    """Count, measure and estimate. Reads a sample of the data and takes a few seconds of training steps."""
+    machine = Machine(study, grid[0].parameters["data"])
+    fixed = _fixed(grid)
+    works = {cell.folder: _work(cell, machine, fixed) for cell in grid}
+    phases = [phase for phase in cells.PHASES if any(cell.phase == phase for cell in grid)]
+
+    def total(name: str, digits: int | None = None) -> dict[str, Any]:
+        return {
+            phase: round(sum(getattr(works[cell.folder], name) for cell in grid if cell.phase == phase), digits)
+            for phase in phases
+        }
+
+    seconds = {folder: round(work.seconds, 2) for folder, work in works.items()}
+    return Plan(
+        grid=signature(grid),
+        jobs=jobs,
+        cells={phase: sum(cell.phase == phase for cell in grid) for phase in phases},
+        tokens=total("tokens"),
+        examples=total("examples"),
+        flops=total("flops"),
+        bytes=total("bytes"),
+        seconds=total("seconds", 1),
+        wall_seconds=round(START + max(sum(seconds.values()) / jobs, longest(grid, seconds)), 1),
+        by_cell=seconds,
+    )
+
+
+def longest(grid: list[cells.Cell], seconds: dict[str, float]) -> float:
+    """The longest chain of cells that must run one after another, in seconds: no number of jobs is faster."""
+    until: dict[str, float] = {}
+    for cell in grid:  # inputs stand before those who read them
+        until[cell.folder] = seconds[cell.folder] + max(
+            (until.get(one.folder, 0.0) for one in cell.inputs), default=0.0
+        )
+    return max(until.values(), default=0.0)
+
+
+def show(name: str, made: Plan, done: int) -> str:
+    """A plan as `xlt plan` prints it."""
+    columns = ("cells", "tokens", "examples", "FLOPs", "disk", "core time")
+    lines = [f"{name:<14}" + "".join(f"{column:>11}" for column in columns)]
+
+    def row(label: str, values: list[float]) -> str:
+        number, tokens, examples, flops, size, seconds = values
+        shown = (f"{number}", _count(tokens), _count(examples), f"{flops:.1e}", f"{size / 1e6:,.0f} MB", clock(seconds))
+        return f"  {label:<12}" + "".join(f"{value:>11}" for value in shown)
+
+    tables = (made.cells, made.tokens, made.examples, made.flops, made.bytes, made.seconds)
+    lines += [row(phase, [table[phase] for table in tables]) for phase in made.cells]
+    lines.append(row("all", [sum(table.values()) for table in tables]))
+    lines.append(f"expected: {clock(made.wall_seconds)} with {made.jobs} cells at a time, the report included")
+    if done:
+        lines.append(f"{done} of the cells are done already")
+    return "\n".join(lines)
+
+
+def clock(seconds: float) -> str:
+    """A duration for people: 42 s, 3:20 min, 5:07 h."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def _count(number: float) -> str:
+    return next(
+        (f"{number / n:.3g}{unit}" for n, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= n), f"{number:.0f}"
+    )
+
+
+class Machine:
+    """What this machine does with this study's encoder: seconds a token, measured; and the encoder's sizes."""
+
+    def __init__(self, study: Study, data: str):
+        import torch
+
+        from xlt_utils import batches, encoders, objectives
+
+        self.study, self.data = study, data
+        phase = study.pretrain
+        sizes = phase.encoder.model_dump(exclude={"start", "architecture"})
+        self.tokenizer = batches.vocabulary(
+            data, study.languages, sizes["vocabulary"], phase.vocabulary_sample, phase.language_exponent
+        ).tokenizer
+        encoders.prepare(study.threads)
+        sizes["vocabulary"] = len(self.tokenizer)
+        self.config = encoders.configuration(phase.encoder.architecture, **sizes, length=phase.length)
+        model = encoders.create(self.config, 0)
+        self.weights = sum(weight.numel() for weight in model.parameters())
+        self.pretraining = _step_seconds(objectives.MaskedLM(model), self._masked) / (phase.batch * phase.length)
+        trained = [TASKS[name] for name in study.target.tasks if TASKS[name].trains]
+        trained += [TASKS[name] for arm in study.intermediate.arms for name in arm.tasks]
+        self.tuning = self.testing = 0.0
+        if trained:
+            learner = objectives.Labelling(model, trained[0], 0)
+            length = statistics.mean(self.length(task.name) for task in trained)
+            self.width = max(16, round(length / 16) * 16)
+            batch = self._labelled(0, trained[0])
+            tokens = batch["input_ids"].numel()
+            self.tuning = _step_seconds(learner, lambda step: self._labelled(step, trained[0])) / tokens
+            learner.eval()
+            with torch.inference_mode(), encoders.autocast():
+                learner(batch)
+                began = time.perf_counter()
+                learner(batch)
+                self.testing = (time.perf_counter() - began) / tokens
+
+    def _masked(self, step: int) -> dict[str, Any]:
+        import torch
+
+        phase = self.study.pretrain
+        ids = torch.randint(5, self.config.vocab_size, (phase.batch, phase.length))
+        places = torch.randperm(ids.numel())[: round(ids.numel() * phase.mask_rate)]
+        return {"input_ids": ids, "places": places, "labels": ids.ravel()[places]}
+
+    def _labelled(self, step: int, task: Any) -> dict[str, Any]:
+        import torch
+
+        shape = (self.study.target.batch, self.width)
+        ids = torch.randint(5, self.config.vocab_size, shape)
+        labels = torch.randint(len(task.labels), shape if task.format == "tagging" else shape[:1])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+
+    @cache  # noqa: B019 one object a plan
+    def length(self, task: str) -> float:
+        """The mean length of a task's examples in pieces, from a sample of them."""
+        from xlt_utils import data
+
+        part = "train" if TASKS[task].trains else "test"
+        language = None if part == "train" else self.study.target_languages(task)[-1]
+        rows = data.examples(TASKS[task], part, self.data, language, SAMPLE)
+        texts = [" ".join(row["tokens"]) if "tokens" in row else row["text"] for row in rows]
+        pairs = [row.get("text2", "") for row in rows]
+        most = min(self.study.intermediate.length, self.study.target.length)
+        ids = self.tokenizer(texts, pairs)["input_ids"]
+        return statistics.mean(min(len(pieces), most) for pieces in ids)
+
+
+def _step_seconds(objective: Any, batch_at: Callable[[int], dict]) -> float:
+    """The median time of a real training step, after the first two."""
+    from xlt_utils import train
+
+    stamps: list[float] = []
+
+    class Enough(Exception):
+        pass
+
+    def timed(step: int) -> dict:
+        stamps.append(time.perf_counter())
+        if len(stamps) > 5 and stamps[-1] - stamps[0] > MEASURED:
+            raise Enough
+        return batch_at(step)
+
+    with tempfile.TemporaryDirectory(prefix="xlt-") as folder, contextlib.suppress(Enough):
+        train.train(objective, timed, train.rung(1e-3, 1, 40, 0.2), seed=0, state=Path(folder))
+    return statistics.median(after - before for before, after in itertools.pairwise(stamps[2:]))
+
+
+def _work(cell: cells.Cell, machine: Machine, fixed: float) -> Work:
+    """The work of one cell: of a rung only what lies above the trunk that it goes on from."""
+    from xlt_utils import encoders
+
+    given, study = cell.parameters, machine.study
+    work = Work(bytes=2e5)
+    below = next((one for one in cell.inputs if one.phase == cell.phase), None)
+    stored = 4 * machine.weights * 4  # the encoder, and a trunk with two moments a weight
+    if cell.phase == "pretrain":
+        work.tokens = _rung(given["tokens"], below and below.parameters["tokens"], given["cooldown"])
+        work.examples = work.tokens / given["length"]
+        work.flops = encoders.flops(machine.config, work.tokens, given["length"], predicted=given["mask_rate"])
+        work.tested = 32 * given["length"] * len(given["languages"])
+        work.bytes += stored
+        spent = work.tokens * machine.pretraining
+    elif cell.phase == "intermediate":
+        work.examples = _rung(given["examples"], below and below.parameters["examples"], given["cooldown"])
+        length = machine.length(given["task"])
+        work.tokens, work.tested = work.examples * length, 400 * length
+        work.flops = encoders.flops(machine.config, work.tokens, length)
+        work.bytes += stored
+        spent = work.tokens * machine.tuning
+    else:
+        spent = 0.0
+        for name in given["tasks"]:
+            length = machine.length(name)
+            sides = 1 if TASKS[name].trains else 2
+            work.tested += sides * length * (given["evaluation_examples"] or 2000) * (len(given["languages"]) + 1)
+            if TASKS[name].trains:
+                work.examples += given["examples"] * given["epochs"]
+                work.tokens += given["examples"] * given["epochs"] * length
+                work.flops += encoders.flops(machine.config, given["examples"] * given["epochs"] * length, length)
+        spent = work.tokens * machine.tuning
+    mean = work.tokens / work.examples if work.examples else study.pretrain.length
+    work.flops += encoders.flops(machine.config, work.tested, mean, training=False)
+    work.seconds = fixed + spent + work.tested * machine.testing
+    return work
+
+
+def _rung(size: int, below: int | None, cooldown: float) -> float:
+    """What a rung trains itself: its trunk above the trunk below, and its cooldown."""
+    return (size - (below or 0)) * (1 - cooldown) + size * cooldown
+
+
+def _fixed(grid: list[cells.Cell]) -> float:
+    """Seconds a cell beside its notebook's work, by earlier attempts of the study, else as measured elsewhere."""
+    import os
+
+    return FIXED["cold" if os.environ.get("XLT_COLD") else "warm"]

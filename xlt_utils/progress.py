@@ -1,0 +1,59 @@
+"""The one line that a run shows: cells done and total, what runs, the time left. On a terminal it is rewritten
+in place; in a file or a pipe a line is added at every tenth of the cells."""
+
+import shutil
+import time
+from typing import TextIO
+
+from xlt_utils import cells, plan, status
+
+
+class Line:
+    """Progress over the `missing` cells of a grid of `total`, timed by what the plan expects of each (seconds)."""
+
+    def __init__(self, stream: TextIO, name: str, total: int, missing: list[cells.Cell], expected: dict[str, float]):
+        self.stream, self.name, self.total, self.expected = stream, name, total, expected
+        self.open = {cell.folder: cell for cell in missing}
+        self.done, self.failed = total - len(missing), 0
+        self.spent, self.planned = 0.0, 0.0  # seconds of cells done in this run, and what was expected of them
+        self.shown, self.live = -1, stream.isatty()
+
+    def update(self, jobs: int) -> None:
+        """Look at the cells that were not done at the last look, and show what has changed."""
+        running = []
+        for folder, cell in list(self.open.items()):
+            state = status.state(cell)
+            if state.kind == "running":
+                running.append(cell)
+            elif state.kind == "done":
+                self.done += 1
+                self.spent += state.seconds
+                self.planned += self.expected.get(folder, state.seconds)
+                del self.open[folder]
+        self.failed = sum(status.state(cell).kind == "failed" for cell in self.open.values())
+        text = f"{self.name}  {self.done}/{self.total} cells"
+        text += f"  {self.failed} failed" if self.failed else ""
+        text += f"  left {plan.clock(self.left(jobs))}" if self.open else ""
+        text += "  running " + ", ".join(f"{cell.phase} {cell.slug}" for cell in running) if running else ""
+        self._show(text)
+
+    def left(self, jobs: int) -> float:
+        """Seconds until the rest is done, if it takes longer or shorter than planned as the cells so far did."""
+        pace = self.spent / self.planned if self.planned > 10 else 1.0
+        seconds = {folder: self.expected.get(folder, 0.0) * pace for folder in self.open}
+        return max(sum(seconds.values()) / jobs, plan.longest(list(self.open.values()), seconds))
+
+    def _show(self, text: str) -> None:
+        if self.live:
+            width = shutil.get_terminal_size().columns
+            self.stream.write("\r\x1b[K" + text[: width - 1])
+        elif (tenth := 10 * self.done // self.total) != self.shown:
+            self.shown = tenth
+            self.stream.write(time.strftime("%H:%M:%S  ") + text + "\n")
+        self.stream.flush()
+
+    def end(self) -> None:
+        """Leave the line as it stands."""
+        if self.live:
+            self.stream.write("\n")
+            self.stream.flush()
