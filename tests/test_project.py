@@ -20,7 +20,10 @@ def test_environment_and_constraints_have_the_versions_of_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = pins(" ".join([*project["dependencies"], *project["optional-dependencies"]["test"]]))
     assert len(wanted) == len(project["dependencies"]) + len(project["optional-dependencies"]["test"])
-    environment, constraints = pins((ROOT / "environment.yml").read_text()), pins((ROOT / "constraints.txt").read_text())
+    environment, constraints = (
+        pins((ROOT / "environment.yml").read_text()),
+        pins((ROOT / "constraints.txt").read_text()),
+    )
     assert environment and environment.items() <= wanted.items()
     assert {name: constraints[name] for name in wanted if name in constraints} == {
         name: version for name, version in wanted.items() if name in constraints

@@ -13,7 +13,9 @@ def text(world, pieces):
 
 @pytest.fixture(scope="module")
 def config(pieces):
-    return encoders.configuration("modernbert", layers=2, width=32, heads=2, vocabulary=len(pieces.tokenizer), length=LENGTH)
+    return encoders.configuration(
+        "modernbert", layers=2, width=32, heads=2, vocabulary=len(pieces.tokenizer), length=LENGTH
+    )
 
 
 def run(text, config, state, total, previous=None, **options):

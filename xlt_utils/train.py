@@ -56,6 +56,7 @@ def train(
     seed: int,
     state: Path,
     previous: Path | None = None,
+    ladder: bool = True,
     clip: float = 1.0,
     weight_decay: float = 0.01,
     save_seconds: float = 60.0,
@@ -63,8 +64,8 @@ def train(
     """Train to the schedule's end and return the curve: step, loss (mean since the entry before), learning rate.
 
     Goes on from `state/last` where an earlier attempt left it, else from `previous` (the trunk of the rung
-    below), else from the objective as it is. Leaves `state/trunk` for the rung above. Raises Divergence
-    with the step, and CheckpointError for a trunk that is not whole.
+    below), else from the objective as it is. On a ladder it leaves `state/trunk` for the rung above. Raises
+    Divergence with the step, and CheckpointError for a trunk that is not whole.
     """
     device = encoders.device()
     objective.to(device).train()
@@ -77,7 +78,7 @@ def train(
 
     while step < schedule.total:
         # The trunk is what the next rung goes on from: it is kept before the cooldown changes anything.
-        if step == schedule.trunk:
+        if ladder and step == schedule.trunk:
             _save(state / "trunk", objective, optimizer, step, curve)
 
         for group in optimizer.param_groups:
@@ -110,7 +111,7 @@ def train(
                 print(f"step {step:,} of {schedule.total:,}, loss {mean:.3f}", flush=True)
                 shown = time.monotonic()
 
-    if schedule.trunk == schedule.total:  # a rung of no steps is its own trunk
+    if ladder and schedule.trunk == schedule.total:  # a rung of no steps is its own trunk
         _save(state / "trunk", objective, optimizer, step, curve)
     objective.eval()
     return curve

@@ -51,7 +51,9 @@ def run(
     steps = epochs * len(rows) // batch
     learner = Labelling(model, task, seed)
     schedule = train.alone(learning_rate, warmup, steps)
-    curve = train.train(learner, batches.epochs(encoded, rows, batch, seed), schedule, seed=seed, state=state)
+    curve = train.train(
+        learner, batches.epochs(encoded, rows, batch, seed), schedule, seed=seed, state=state, ladder=False
+    )
     results, predictions = evaluate.test(learner, "test", data, languages, tokenizer, length, evaluation_examples)
     results += evaluate.test(learner, "development", data, ["en"], tokenizer, length, evaluation_examples)[0]
     return Outcome(results, predictions, curve, spent(model.config, encoded, rows, steps, batch))

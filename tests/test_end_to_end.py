@@ -1,0 +1,108 @@
+"""The whole study in its smallest form, as a user runs it: `xlt run`, a repeated run, and each notebook by the two
+other ways, plain papermill and *Run all*, with the same result to the bit."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+
+from xlt_utils import records
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Path:
+    """The run folder of params/tiny.yaml after `xlt run`."""
+    done = subprocess.run([BIN / "xlt", "run", ROOT / "params" / "tiny.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return records.RUNS / "tiny"
+
+
+def cell(tiny: Path, phase: str, start: str) -> dict:
+    (folder,) = (tiny / phase).glob(f"{start}-????????")
+    return json.loads((folder / "params.json").read_text())
+
+
+def test_every_cell_has_its_record_and_the_report_stands(tiny):
+    phases = {
+        phase: len(list((tiny / phase).glob("*/record.json"))) for phase in ("pretrain", "intermediate", "target")
+    }
+    assert phases == {"pretrain": 2, "intermediate": 4, "target": 6}
+    page = (records.REPORTS / "tiny" / "index.html").read_text()
+    assert "udpos" in page and "tatoeba" in page
+
+
+def test_a_repeated_run_does_nothing_and_is_quick(tiny):
+    before = {path: path.stat().st_mtime_ns for path in tiny.rglob("record.json")}
+    began = time.monotonic()
+    done = subprocess.run([BIN / "xlt", "run", ROOT / "params" / "tiny.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert time.monotonic() - began < 15
+    assert before == {path: path.stat().st_mtime_ns for path in tiny.rglob("record.json")}
+
+
+def by_papermill(given: dict, folder: Path) -> None:
+    parameters = folder / "parameters.json"  # JSON is YAML
+    parameters.write_text(json.dumps(given["parameters"] | {"out": str(folder)}))
+    command = [BIN / "papermill", "--no-progress-bar", ROOT / given["notebook"], folder / "out.ipynb", "-f", parameters]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def by_run_all(given: dict, folder: Path) -> None:
+    notebook = load_notebook_node(str(ROOT / given["notebook"]))
+    notebook = parameterize_notebook(notebook, given["parameters"] | {"out": str(folder)})
+    NotebookClient(notebook, resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+    nbformat.write(notebook, folder / "out.ipynb")
+
+
+@pytest.mark.parametrize("way", [by_papermill, by_run_all])
+@pytest.mark.parametrize(
+    ("phase", "start"),
+    [("pretrain", "s0-p30k"), ("intermediate", "s0-p30k-mnli-i64"), ("target", "s0-p30k-mnli-i256-2tasks")],
+)
+def test_a_notebook_gives_the_same_result_however_it_is_run(tiny, tmp_path, way, phase, start):
+    given = cell(tiny, phase, start)
+    way(given, tmp_path)
+    there, here = records.read(given["parameters"]["out"]), records.read(tmp_path)
+    for part in ("results", "curves", "coordinates", "cost", "facts", "hash"):
+        assert getattr(here, part) == getattr(there, part), part
+    weights = Path("state/encoder/model.safetensors")
+    if phase != "target":
+        assert (tmp_path / weights).read_bytes() == (records.resolve(there.parameters["out"]) / weights).read_bytes()
+
+
+def test_a_wrong_study_ends_before_any_kernel_with_all_its_faults(tmp_path):
+    text = (ROOT / "params" / "tiny.yaml").read_text()
+    text = text.replace("name: tiny", "name: wrong").replace("tasks: [udpos, tatoeba]", "tasks: [udpoz, tatoeba]")
+    text = text.replace("evaluation_examples: 50", "evaluation_exampels: 50")
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text)
+    done = subprocess.run([BIN / "xlt", "run", file], capture_output=True, text=True)
+    assert done.returncode == 65
+    for word in ("wrong.yaml", "udpoz", "`udpos`", "evaluation_exampels", "`evaluation_examples`"):
+        assert word in done.stderr, done.stderr
+    assert not (records.RUNS / "wrong" / "target").exists()
+
+
+def test_a_rung_larger_than_the_data_ends_before_any_kernel(tmp_path):
+    text = (ROOT / "params" / "tiny.yaml").read_text().replace("name: tiny", "name: large")
+    file = tmp_path / "large.yaml"
+    file.write_text(
+        text.replace("tokens: [0, 30k]", "tokens: [0, 30M]").replace("examples: [64, 256]", "examples: [900k]")
+    )
+    done = subprocess.run([BIN / "xlt", "run", file], capture_output=True, text=True)
+    assert done.returncode == 65
+    assert "900,000 is more than the" in done.stderr and "mnli" in done.stderr, done.stderr
+    assert not os.path.exists(records.RUNS / "large" / "pretrain")
