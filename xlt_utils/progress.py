@@ -15,22 +15,24 @@ class Line:
         self.stream, self.name, self.total, self.expected = stream, name, total, expected
         self.open = {cell.folder: cell for cell in missing}
         self.done, self.failed = total - len(missing), 0
+        self.before = {status.state(cell).log for cell in missing}  # attempts of earlier runs
         self.spent, self.planned = 0.0, 0.0  # seconds of cells done in this run, and what was expected of them
         self.shown, self.live = -1, stream.isatty()
 
     def update(self, jobs: int) -> None:
         """Look at the cells that were not done at the last look, and show what has changed."""
-        running = []
+        running, self.failed = [], 0
         for folder, cell in list(self.open.items()):
             state = status.state(cell)
             if state.kind == "running":
                 running.append(cell)
+            elif state.kind == "failed" and state.log not in self.before:
+                self.failed += 1
             elif state.kind == "done":
                 self.done += 1
                 self.spent += state.seconds
                 self.planned += self.expected.get(folder, state.seconds)
                 del self.open[folder]
-        self.failed = sum(status.state(cell).kind == "failed" for cell in self.open.values())
         text = f"{self.name}  {self.done}/{self.total} cells"
         text += f"  {self.failed} failed" if self.failed else ""
         text += f"  left {plan.clock(self.left(jobs))}" if self.open else ""

@@ -23,7 +23,6 @@ PACKAGES = (
     "scipy.stats",
     "papermill",
     "ipykernel.kernelapp",
-    "matplotlib_inline.backend_inline",
     "xlt_utils.runner",
     "xlt_utils.cli",
 )
