@@ -46,6 +46,12 @@ def test_a_limit_spreads_over_the_whole_split(tmp_path):
     assert [row["id"] for row in data.examples(TASKS["mnli"], "train", str(tmp_path), limit=3)] == [0, 49, 99]
 
 
+def test_two_mirrors_with_data_sets_of_one_name_are_kept_apart(tmp_path):
+    for place, count in (("one", 3), ("other", 7)):
+        write(tmp_path / place, "nyu-mll/multi_nli", "default", "train", *nli([0] * count))
+        assert len(data.examples(TASKS["mnli"], "train", str(tmp_path / place))) == count
+
+
 def test_other_label_names_are_refused_with_those_expected(tmp_path):
     write(tmp_path, "nyu-mll/multi_nli", "default", "train", *nli([0], ["yes", "maybe", "no"]))
     with pytest.raises(data.DataError, match=r"nyu-mll/multi_nli.*labels are \['yes'.*expected \['entailment'"):

@@ -34,7 +34,9 @@ def locate(data: str, settings: dict | None = None) -> str:
         return data
     if data == "microworld":
         settings = MICROWORLD | (settings or {})
-        name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + microworld.source()).hexdigest()[:8]
+        # Its folder is named after all that decides its bytes: the settings and the generator itself.
+        generator = [file.read_bytes() for file in sorted(Path(microworld.__file__).parent.glob("*.py"))]
+        name = hashlib.sha256(b"".join([json.dumps(settings, sort_keys=True).encode(), *generator])).hexdigest()[:8]
         folder = records.RUNS / "data" / f"microworld-{name}"
         microworld.write(folder, languages=list(microworld.LANGUAGES), **settings)
         return records.relative(folder)
@@ -89,8 +91,11 @@ def load(source: Source, data: str, language: str | None = None):
     if config not in configs:
         raise DataError(f"{where}: no such config; {_nearest(config, configs)}")
     path = source.dataset if data == "hub" else str(records.resolve(data) / source.dataset)
+    # The library's own cache takes two folders with data sets of one name for the same data (datasets 5.2): each
+    # mirror has a cache of its own, under the name of its content.
+    cache = None if data == "hub" else str(records.RUNS / "data" / f"arrow-{fingerprint(data)[:16]}")
     try:
-        rows = datasets.load_dataset(path, config, split=source.split)
+        rows = datasets.load_dataset(path, config, split=source.split, cache_dir=cache)
     except (ValueError, FileNotFoundError) as error:
         raise DataError(f"{where}: {error}") from error
     for column in filter(None, [*source.columns.values(), source.language_column]):
