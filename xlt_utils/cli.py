@@ -46,11 +46,7 @@ def run(given: argparse.Namespace) -> int:
         _check_data(given.study, study)
         return plan.for_run(study, grid, given.jobs or engine.default_jobs(study))
 
-    try:
-        return engine.run(study, grid, prepare, given.profile, given.kernel, given.limit)
-    except engine.Busy as busy:
-        print(busy, file=sys.stderr)
-        return engine.BUSY
+    return engine.run(study, grid, prepare, given.profile, given.kernel, given.limit)
 
 
 def status(given: argparse.Namespace) -> int:

@@ -21,10 +21,6 @@ BUSY = 75  # EX_TEMPFAIL: another run of the study is at work
 TICK = 0.5  # seconds between two looks at the run folders
 
 
-class Busy(RuntimeError):
-    """Another run of the same study is at work."""
-
-
 def run(
     study: Study,
     grid: list[cells.Cell],
@@ -36,15 +32,16 @@ def run(
     """Run what is missing of a study, then its report; return the exit code.
 
     `prepare` checks the data, raising what it finds, and gives the plan; it is called before any kernel starts and
-    only when something is missing. `limit` is seconds a cell. Raises Busy while another run is at work.
+    only when something is missing. `limit` is seconds a cell. Returns BUSY while another run of the study is at work.
     """
     folder = records.RUNS / study.name
     folder.mkdir(parents=True, exist_ok=True)
     missing = [cell for cell in grid if not records.is_done(cell.folder, cell.hash)]
-    with _alone(folder), runner.signals():
+    with open(folder / ".lock", "w") as lock, runner.signals():
         try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if missing:
-                environment = os.environ | runner.surroundings(study.threads)
+                environment = os.environ | runner.surroundings(study.threads) | {"XLT_ENGINE": "snakemake"}
                 with _processes(profile, environment, folder) as environment:
                     expected = prepare()
                     options = ["--kernel", kernel, *(["--limit", f"{limit:g}"] if limit else [])]
@@ -53,8 +50,11 @@ def run(
                     _grid(folder, grid, missing, expected, command, environment)
                     return _finish(study, grid, kernel, environment)
             return _finish(study, grid, kernel, dict(os.environ))
+        except BlockingIOError:
+            print(f"{folder}: another `xlt run` is at work; see `xlt status`", file=sys.stderr)
+            return BUSY
         except runner.Stopped as stop:
-            print(f"\nstopped; the same command goes on from here ({folder}/snakemake.log)", file=sys.stderr)
+            print(f"stopped; the same command goes on from here ({folder}/snakemake.log)", file=sys.stderr)
             return stop.code
 
 
@@ -83,7 +83,8 @@ def default_jobs(study: Study) -> int:
 
 
 def _finish(study: Study, grid: list[cells.Cell], kernel: str, environment: dict[str, str]) -> int:
-    os.environ.update(environment)  # the report's notebook starts warm as well
+    # the report's notebook starts warm as well, but here the runner hangs on no engine
+    os.environ.update({name: value for name, value in environment.items() if name != "XLT_ENGINE"})
     states = [(cell, status.state(cell)) for cell in grid if not records.is_done(cell.folder, cell.hash)]
     print(f"{study.name}: {len(grid) - len(states)} of {len(grid)} cells done")
     for cell, one in states:
@@ -112,14 +113,20 @@ def _grid(
     line = progress.Line(sys.stdout, folder.name, len(grid), missing, expected.by_cell)
     with open(folder / "snakemake.log", "w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: warm.end_with_parent(signal.SIGKILL),
         )
     try:
         while process.poll() is None:
             line.update(expected.jobs)
             time.sleep(TICK)
         line.update(expected.jobs)
-    except runner.Stopped:
+    except BaseException:  # a signal, or a terminal that is gone
         _stop(process, missing)
         raise
     finally:
@@ -179,15 +186,3 @@ def _spent(folder: Path, expected: plan.Plan, began: float, done: int) -> None:
     records.write_json(
         path, now | {"jobs": expected.jobs, "cells_run": now["cells_run"] + done, "runs": now["runs"] + 1}
     )
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(
-                f"{folder}: another `xlt run` of this study is at work; `xlt status` shows how far it is"
-            ) from None
-        yield

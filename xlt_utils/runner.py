@@ -43,6 +43,8 @@ def run_cell(path: str | Path, kernel: str = "python3", limit: float | None = No
 
     `limit` is wall-clock time in seconds. Raises parameters.BadParameters before any kernel starts.
     """
+    if "XLT_ENGINE" in os.environ:  # not by hand, where a cell may outlive its shell
+        warm.end_with_parent(signal.SIGTERM)
     path = Path(path).absolute()
     given, folder = parameters.check(path), path.parent
     with open(folder / ".lock", "w") as lock:

@@ -179,7 +179,7 @@ def _become(order: dict, streams: list[int], inherited: list[socket.socket]) -> 
     code = 70
     try:
         os.setsid()
-        _die_with_server()
+        end_with_parent(signal.SIGKILL)
         signal.set_wakeup_fd(-1)
         for number in (*RELAYED, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
@@ -209,12 +209,12 @@ def _become(order: dict, streams: list[int], inherited: list[socket.socket]) -> 
             os._exit(code)
 
 
-def _die_with_server() -> None:
-    """Where the system can: be killed when the server is, which by SIGKILL could tell nobody."""
+def end_with_parent(number: int) -> None:
+    """Where the system can (Linux): get a signal when the parent ends, which after SIGKILL could tell nobody."""
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(1, number)  # PR_SET_PDEATHSIG
 
 
 def _call(target: str, arguments: list[str]) -> int:

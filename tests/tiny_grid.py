@@ -1,0 +1,73 @@
+"""A study of eight cells whose notebooks only write their records: Snakemake, runner and kernels are real, training
+is not. Run as a program, it runs the study in a folder: `tiny_grid.py FOLDER`."""
+
+import os
+import sys
+from pathlib import Path
+
+from tiny_notebooks import write_notebook
+
+STUDY = """name: grid
+data: somewhere
+languages: [en, de]
+seeds: [0]
+pretrain:
+  encoder: {layers: 1, width: 8, heads: 1, vocabulary: 300}
+  tokens: [0, 100k]
+intermediate:
+  examples: [512]
+  arms: [{name: mnli, tasks: [mnli]}]
+target:
+  tasks: [sst, udpos]
+"""
+# One cell fails, or waits, as long as a file lies in the folder.
+HINDERED = """import time
+from pathlib import Path
+if tokens == 100_000 and Path({folder!r}, "broken").exists():
+    raise ValueError("no such luck")
+while Path({folder!r}, "slow").exists():
+    time.sleep(0.1)"""
+PAGE = """from pathlib import Path
+Path(report).mkdir(parents=True, exist_ok=True)
+Path(report, "index.html").write_text(str(missing))"""
+
+
+def write(folder: Path):
+    """Write the study and its notebooks; return the study and its cells."""
+    from xlt_utils import cells, study
+
+    (folder / "grid.yaml").write_text(STUDY)
+    read = study.load(folder / "grid.yaml")
+    for phase in cells.PHASES:
+        write_notebook(Path(cells.notebook(phase)), "pass")
+    given = {cell.phase: cell.parameters for cell in cells.expand(read, "somewhere", "1")}
+    given["report"] = dict.fromkeys(("study", "runs", "cells", "missing", "out", "report"))
+    for phase, parameters in given.items():
+        names = ", ".join(f"{name}={name}" for name in parameters)
+        last = f"from xlt_utils import records\nrecords.write(out, {phase!r}, dict({names}))"
+        first = {"pretrain": HINDERED.format(folder=str(folder)), "report": PAGE}.get(phase, "pass")
+        declared = "\n".join(f"{name} = None" for name in parameters)
+        write_notebook(Path(cells.notebook(phase)), first, last, parameters=declared)
+    return read, cells.expand(read, "somewhere", "1")
+
+
+def place(folder: Path) -> dict[str, str]:
+    """The environment in which runs, report and notebooks of the study lie in the folder."""
+    names = {"XLT_RUNS": "runs", "XLT_REPORT": "report", "XLT_NOTEBOOKS": "notebooks"}
+    return os.environ | {name: str(folder / below) for name, below in names.items()}
+
+
+def main(folder: Path, command: str) -> int:
+    from xlt_utils import engine, plan, status
+
+    study, grid = write(folder)
+    if command == "status":
+        print(status.show(study.name, grid))
+        return 0
+    seconds = {cell.folder: 1.0 for cell in grid}
+    expected = plan.Plan(plan.signature(grid), 2, {}, {}, {}, {}, {}, {}, 9.0, seconds)
+    return engine.run(study, grid, lambda: expected)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
