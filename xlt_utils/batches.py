@@ -43,7 +43,6 @@ def vocabulary(data: str, languages: Sequence[str], size: int, sample: int, expo
     afterwards. `sample` lines in all, shared out in proportion to (lines of a language) ** exponent."""
 
     def build(folder: Path) -> None:
-        # The backend trains in threads of its own; one thread keeps its sums in one order.
         lines, counts = _sample(data, languages, sample, exponent)
         encoders.wrap(encoders.train_vocabulary(lines, size)).save_pretrained(folder)
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()

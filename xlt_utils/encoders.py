@@ -3,12 +3,14 @@ transformers saves them, counted in parameters and FLOPs. A checkpoint is a fold
 `AutoTokenizer` read too; weights are safetensors only and no code of a checkpoint is ever run."""
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
@@ -24,19 +26,23 @@ _IDS = {"bos_token_id": 0, "cls_token_id": 0, "pad_token_id": 1, "eos_token_id":
 
 
 def train_vocabulary(lines: Iterable[str], size: int) -> Tokenizer:
-    """Train a unigram vocabulary of at most `size` pieces (Kudo 2018, as XLM-R's SentencePiece model).
+    """Train a unigram vocabulary of at most `size` pieces (Kudo 2018) with SentencePiece, as XLM-R's.
 
-    The same lines give the same pieces, in the same order. A small text may hold fewer pieces than
-    `size`; the encoder takes the number that there is.
+    The same lines give the same pieces with the same scores (the trainer of `tokenizers` breaks ties by the
+    order of a hash table). A small text may hold fewer pieces than `size`.
     """
-    tokenizer = Tokenizer(models.Unigram())
+    written, ids = io.BytesIO(), {"bos_id": 0, "pad_id": 1, "eos_id": 2, "unk_id": 3}
+    limits = {"vocab_size": size - 1, "hard_vocab_limit": False, "character_coverage": 1.0, "num_threads": 1}
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_writer=written, model_type="unigram", minloglevel=2, **limits, **ids
+    )
+    model = SentencePieceProcessor(model_proto=written.getvalue())
+    pieces = [(model.id_to_piece(i), model.get_score(i)) for i in range(len(SPECIAL) - 1, len(model))]
+    tokenizer = Tokenizer(models.Unigram([*((token, 0.0) for token in SPECIAL), *pieces], unk_id=3))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=size, special_tokens=list(SPECIAL), unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator(lines, trainer)
+    tokenizer.add_special_tokens(list(SPECIAL))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
