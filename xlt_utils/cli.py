@@ -3,6 +3,7 @@ goes wrong into a message and an exit code: 65 bad input, 70 a notebook failed, 
 128 + n stopped by signal n."""
 
 import argparse
+import os
 import sys
 
 from xlt_utils.names import Fault
@@ -11,6 +12,7 @@ from xlt_utils.names import Fault
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # a run has a line of progress of its own
     try:
         return given.run(given)
     except Fault as fault:
@@ -94,12 +96,10 @@ def _grid(path: str) -> tuple:
 def _check_data(path: str, study: object) -> None:
     """Raise StudyFault with every fault that the data would show later."""
     from xlt_utils import data
-    from xlt_utils.study import StudyFault
+    from xlt_utils.study import of_data
 
-    faults = data.check(study)
-    if faults:
-        count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-        raise StudyFault("\n  ".join([f"{path}: {count}; nothing was run", *faults]))
+    if faults := data.check(study):
+        raise of_data(path, faults)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -60,11 +60,11 @@ def run(
 
 def report(study: Study, grid: list[cells.Cell], kernel: str = "python3") -> int:
     """Render the report from the records there are, unless it stands there for just these; return the exit code."""
-    failed = {cell.folder for cell in grid if status.state(cell).kind == "failed"}
-    cell = cells.report(study, grid, failed)
-    if not cell.inputs:
+    states = {cell.folder: status.state(cell).kind for cell in grid}
+    if "done" not in states.values():
         print(f"{study.name}: no cell is done, so there is nothing to report", file=sys.stderr)
         return runner.NO_RECORD
+    cell = cells.report(study, grid, {folder for folder, kind in states.items() if kind == "failed"})
     page = records.REPORTS / study.name / "index.html"
     if not page.exists():
         (records.resolve(cell.folder) / "record.json").unlink(missing_ok=True)

@@ -226,7 +226,11 @@ def _step_seconds(objective: Any, batch_at: Callable[[int], dict]) -> float:
             raise Enough
         return batch_at(step)
 
-    with tempfile.TemporaryDirectory(prefix="xlt-") as folder, contextlib.suppress(Enough):
+    with (
+        tempfile.TemporaryDirectory(prefix="xlt-") as folder,
+        contextlib.redirect_stdout(None),
+        contextlib.suppress(Enough),
+    ):
         train.train(objective, timed, train.rung(1e-3, 1, 40, 0.2), seed=0, state=Path(folder))
     return statistics.median(after - before for before, after in itertools.pairwise(stamps[2:]))
 

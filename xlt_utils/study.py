@@ -265,6 +265,16 @@ def load(path: str | Path) -> Study:
     return study
 
 
+def of_data(path: str | Path, found: list[str]) -> StudyFault:
+    """The faults that the data show (`field: text`, or text alone) with the lines of their fields, as one fault."""
+    document, faults = parse(Path(path)), []
+    for text in found:
+        field, _, rest = text.partition(": ")
+        place = _loc(field) if _loc(field) in document.lines else ()
+        faults.append((place, rest if place else text))
+    return StudyFault(_message(path, document, faults))
+
+
 def _sections(content: dict[str, Any]) -> dict[str, Any]:
     """Those top-level fields that are right in themselves."""
     parts = {}
@@ -308,6 +318,9 @@ def _fields(loc: tuple) -> list[str]:
 def _message(path: str | Path, document: Document, faults: list[tuple[tuple, str]]) -> str:
     lines = [f"{path}: {len(faults)} fault{'s' if len(faults) > 1 else ''}; nothing was run"]
     for loc, text in sorted(faults, key=lambda fault: document.line(fault[0])):
+        if not loc:
+            lines.append(f"  {text}")
+            continue
         place = re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, loc)))
         value = document.value(loc)
         lines.append(f"  line {document.line(loc)}: {place}{f' = {value}' if value else ''}: {text}")

@@ -21,10 +21,18 @@ PACKAGES = (
     "pandas",
     "seaborn",
     "scipy.stats",
+    "transformers.convert_slow_tokenizer",
+    "transformers.models.auto.tokenization_auto",
+    "tokenizers.trainers",
+    "matplotlib.backends.backend_agg",
+    "PIL.PngImagePlugin",
+    "pandas.io.formats.html",
     "papermill",
     "ipykernel.kernelapp",
-    "xlt_utils.runner",
-    "xlt_utils.cli",
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.extensions.storemagic",
 )
 RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -80,13 +88,23 @@ def serve(folder: str) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{folder}/socket")
     listener.listen(64)  # clients that come during the imports wait here
-    import importlib
-
-    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as a kernel sets it
-    for name in PACKAGES:
-        importlib.import_module(name)
     import gc
+    import importlib
+    import pkgutil
 
+    # as a kernel sets them
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    import xlt_utils
+
+    own = [f"xlt_utils.{module.name}" for module in pkgutil.iter_modules(xlt_utils.__path__)]
+    for name in (*PACKAGES, *own):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:  # not here, or not yet: whoever needs it says so better
+            print(f"not imported: {name}: {error}", flush=True)
+
+    gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, the shared pages
     _loop(listener)
 
@@ -238,7 +256,8 @@ def kernel(arguments: list[str]) -> int:
     from ipykernel.kernelapp import IPKernelApp
 
     # Jupyter says in the environment whose end a kernel must not survive; here it is the server's
-    IPKernelApp.launch_instance(argv=[*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
+    options = [f"--IPKernelApp.parent_handle={os.getppid()}", "--HistoryManager.enabled=False"]
+    IPKernelApp.launch_instance(argv=[*arguments, *options])
     return 0
 
 
