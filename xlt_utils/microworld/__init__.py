@@ -13,6 +13,6 @@ like structure, and a few sentences that stand beside their translation (Blevins
 """
 
 from xlt_utils.microworld.grammar import LANGUAGES, Grammar, typology
-from xlt_utils.microworld.write import source, write
+from xlt_utils.microworld.write import COUNTS, source, write
 
-__all__ = ["LANGUAGES", "Grammar", "source", "typology", "write"]
+__all__ = ["COUNTS", "LANGUAGES", "Grammar", "source", "typology", "write"]
