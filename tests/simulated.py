@@ -1,0 +1,108 @@
+"""Simulated studies with a known truth, written as the records of real runs: what the analysis and
+the report are tested on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import numpy as np
+
+from xlt_utils.tasks import TASKS
+
+LANGUAGES = ["en", "de", "fr", "es", "hi"]
+
+
+def score(task: str, language: str, seed: int, tokens: int, examples: int) -> float:
+    """A score between chance (0) and 1 that rises with P, and with I as its square root."""
+    place = LANGUAGES.index(language) if language in LANGUAGES else len(language)
+    base = 0.3 + 0.05 * np.log10(1 + tokens / 1000) - 0.04 * place + 0.01 * seed
+    return float(base + 0.002 * np.sqrt(examples))
+
+
+def study(
+    folder: Path,
+    seeds: tuple = (0, 1),
+    tokens: tuple = (0, 100_000, 1_600_000),
+    examples: tuple = (0, 256, 4096),
+    tasks: tuple = ("sst", "udpos", "tatoeba"),
+    languages: tuple = tuple(LANGUAGES),
+    truth: Callable[[str, str, int, int, int], float] = score,
+    skip: Callable[[int, int, int], bool] = lambda seed, tokens, examples: False,
+    arm: str = "mnli",
+    notebooks: bool = True,
+) -> list[Path]:
+    """Write the study's run folders below `folder` and return those of finished runs. `truth` gives scores with
+    chance at 0 and the ceiling at 1; a target cell that `skip` names has a failed attempt and no record."""
+    done = []
+    for seed in seeds:
+        for p in tokens:
+            place = {"seed": seed, "tokens": p, "arm": None, "examples": 0}
+            common = {"study": folder.name, "seed": seed, "data": "microworld", "languages": list(languages)}
+            pretrained = folder / "pretrain" / f"s{seed}-p{p}-aaaaaaaa"
+            done.append(run(pretrained, "pretrain", {**common, "tokens": p}, place, notebooks=notebooks))
+            for i in examples:
+                here = {**place, "arm": arm if i else None, "examples": i}
+                checkpoint = pretrained
+                if i:
+                    checkpoint = folder / "intermediate" / f"s{seed}-p{p}-{arm}-i{i}-bbbbbbbb"
+                    parameters = {**common, "arm": arm, "task": arm, "examples": i, "checkpoint": str(pretrained)}
+                    done.append(run(checkpoint, "intermediate", parameters, here, notebooks=notebooks))
+                results = [
+                    result(task, language, truth(task, language, seed, p, i))
+                    for task in tasks
+                    for language in languages
+                    if TASKS[task].trains or language != "en"
+                ]
+                target = folder / "target" / f"{checkpoint.name[:-9]}-{len(tasks)}tasks-cccccccc"
+                parameters = {**common, "tasks": list(tasks), "checkpoint": str(checkpoint), "examples": 1024}
+                if skip(seed, p, i):
+                    failed(target, "target", parameters)
+                else:
+                    done.append(run(target, "target", parameters, here, results, notebooks=notebooks))
+    return done
+
+
+def result(task: str, language: str, scaled: float, n: int = 400) -> dict:
+    chance = TASKS[task].chance
+    value = float(np.clip(chance + scaled * (1 - chance), 0, 1))
+    return {"task": task, "language": language, "metric": TASKS[task].metric, "value": value, "n": n, "main": True}
+
+
+def run(folder: Path, phase: str, parameters: dict, place: dict, results: list = (), notebooks: bool = True) -> Path:
+    """One finished run folder: params.json, an attempt with its notebook, the record."""
+    record = {
+        "schema": 1, "study": parameters["study"], "phase": phase, "cell": folder.name, "hash": folder.name[-8:],
+        "parameters": parameters, "inputs": [], "coordinates": place, "versions": {"python": "3.11.7"},
+        "device": "cpu", "threads": 1, "started": "2026-01-01T00:00:00Z", "seconds": {"work": 8.0},
+        "cost": {"tokens": 1000, "examples": 10, "steps": 5, "flops": 1e9}, "curves": [],
+        "results": list(results), "facts": {},
+    }  # fmt: skip
+    _write(folder / "params.json", {"phase": phase, "cell": folder.name, "parameters": parameters})
+    attempt(folder, "done", notebooks=notebooks)
+    _write(folder / "record.json", record)
+    return folder
+
+
+def failed(folder: Path, phase: str, parameters: dict, error: str = "ValueError: the labels ran out") -> Path:
+    """A run folder whose only attempt failed: no record."""
+    _write(folder / "params.json", {"phase": phase, "cell": folder.name, "parameters": parameters})
+    attempt(folder, "failed", error)
+    return folder
+
+
+def attempt(folder: Path, status: str, error: str | None = None, notebooks: bool = True) -> None:
+    exit_code = 0 if status == "done" else 70
+    facts = {"started": "2026-01-01T00:00:00Z", "ended": "2026-01-01T00:00:09Z", "seconds": 9.0, "status": status}
+    _write(folder / "attempts/01/attempt.json", {**facts, "exit": exit_code, "error": error, "pid": 1, "host": "here"})
+    if notebooks:
+        cells = [nbformat.v4.new_markdown_cell(f"# {folder.name}"), nbformat.v4.new_code_cell("print(1)")]
+        cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
+        for number, cell in enumerate(cells):
+            cell["id"] = f"cell-{number}"
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "attempts/01/executed.ipynb")
+
+
+def _write(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")

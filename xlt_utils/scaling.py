@@ -1,0 +1,278 @@
+"""How zero-shot transfer moves with the two sizes: pretraining tokens P and intermediate examples I.
+In goes the tidy table of `records.table`, out come scores on one scale, surfaces, gains paired by seed
+with their intervals, and the slope that the word "proportional" stands on. Nothing is averaged over
+a cell that is not there: such a mean is NaN, and `absent` names the cell."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from xlt_utils.tasks import TASKS
+
+PLACE = ["seed", "tokens", "arm", "examples"]
+LEVEL = 0.95
+TRAINED, RETRIEVAL = "mean of trained targets", "mean of retrieval targets"
+MEANS = {"trained": TRAINED, "retrieval": RETRIEVAL}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over `n` seeds with its 95 % t interval; one seed has a mean and no interval (NaN)."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def excludes(self, value: float) -> bool:
+        """Whether the interval is there and the value lies outside it."""
+        return bool(self.low > value or self.high < value)
+
+    def __str__(self) -> str:
+        return self.said()
+
+    def said(self, sign: str = "+") -> str:
+        if self.n == 0:
+            return "not measured"
+        if self.n == 1:
+            return f"{number(self.mean, sign)} (one seed, so no interval)"
+        low, high = number(self.low, sign), number(self.high, sign)
+        return f"{number(self.mean, sign)} (95 % interval {low} to {high}, n = {self.n} seeds)"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the data say of "the gain grows in proportion to I" for one target and arm, and why.
+
+    `gain` is that of the largest rung, `slope` is d log(gain) / d log(I); both are means over all
+    rungs of P, by seed. `positive` of `pairs` seed and rung pairs gained at all.
+    """
+
+    target: str
+    arm: str
+    verdict: str
+    why: str
+    gain: Interval
+    slope: Interval | None
+    positive: int
+    pairs: int
+
+
+def number(value: float, sign: str = "") -> str:
+    """A score or a difference as the report prints it: two digits, three below a tenth, a real minus."""
+    digits = 3 if abs(value) < 0.0995 else 2
+    return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def t_interval(values: Iterable[float]) -> Interval:
+    """The mean of a few seeds' values with Student's t interval; NaN among them are left out of n."""
+    values = np.asarray(list(values), dtype=float)
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half), n)
+
+
+def scores(table: pd.DataFrame) -> pd.DataFrame:
+    """The target runs' main scores, one row a run, task and language: `score` has chance at 0 and the
+    ceiling at 1 (below chance is negative), `group` is trained or retrieval, `arm` is "" without one.
+
+    Raises ValueError when a task is not in tasks.py or two runs stand at one place on the grid: their
+    mean would pass for one run.
+    """
+    rows = table[(table["phase"] == "target") & table["main"].astype(bool)].copy()
+    unknown = sorted(set(rows["task"]) - set(TASKS))
+    if unknown:
+        raise ValueError(f"no such task in xlt_utils/tasks.py: {', '.join(unknown)}; there are {', '.join(TASKS)}")
+    rows["arm"] = rows["arm"].where(rows["arm"].notna(), "")
+    twice = rows[rows.duplicated([*PLACE, "task", "language"], keep=False)]
+    if len(twice):
+        raise ValueError(f"runs at the same place on the grid: {', '.join(sorted(set(twice['folder'])))}; keep one")
+    chance = rows["task"].map({name: task.chance for name, task in TASKS.items()}).astype(float)
+    rows["score"] = (rows["value"].astype(float) - chance) / (1 - chance)
+    rows["group"] = ["trained" if TASKS[name].trains else "retrieval" for name in rows["task"]]
+    rows[["seed", "tokens", "examples"]] = rows[["seed", "tokens", "examples"]].astype(int)
+    columns = [*PLACE, "task", "group", "language", "value", "score", "n", "cell"]
+    return rows[columns].sort_values([*PLACE, "task", "language"], ignore_index=True)
+
+
+def zero_shot(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row a run and target: `english`, `zero_shot` (the mean over the non-English languages), `gap`
+    (English minus that), `languages` (how many) and `absent` (those that other runs of the task have).
+
+    A run that lacks a language has no mean. Two more targets are the means over the trained and over
+    the retrieval tasks, kept apart (untrained retrieval would drown the rest), where there are several.
+    """
+    if scores.empty:
+        names = [*PLACE, "target", "group", "english", "zero_shot", "gap", "languages", "absent"]
+        return pd.DataFrame(columns=names)
+    wanted = {task: sorted(set(part["language"]) - {"en"}) for task, part in scores.groupby("task")}
+    rows = []
+    for (*place, task, group), part in scores.groupby([*PLACE, "task", "group"]):
+        found = part.set_index("language")["score"]
+        absent = [language for language in wanted[task] if language not in found]
+        complete = bool(wanted[task]) and not absent
+        mean = found[wanted[task]].mean() if complete else np.nan
+        english = found.get("en", np.nan)
+        numbers = [english, mean, english - mean, len(wanted[task]) - len(absent), " ".join(absent)]
+        rows.append([*place, task, group, *numbers])
+    names = [*PLACE, "target", "group", "english", "zero_shot", "gap", "languages", "absent"]
+    runs = pd.DataFrame(rows, columns=names)
+    return pd.concat([runs, *_means(runs)], ignore_index=True)
+
+
+def _means(runs: pd.DataFrame) -> list[pd.DataFrame]:
+    """The means over a group's targets, run by run; NaN where one of the targets is not there."""
+    parts = []
+    for group, name in MEANS.items():
+        part = runs[runs["group"] == group]
+        tasks = part["target"].nunique()
+        if tasks > 1:
+            table = part.groupby(PLACE)[["english", "zero_shot", "gap"]].agg(lambda column: column.mean(skipna=False))
+            table[part.groupby(PLACE).size() < tasks] = np.nan
+            more = {"target": name, "group": group, "languages": part["languages"].max(), "absent": ""}
+            parts.append(table.reset_index().assign(**more))
+    return parts
+
+
+def places(runs: pd.DataFrame, more: Iterable[dict] = ()) -> pd.DataFrame:
+    """Every place of the grid, seeds × P × (no arm, or arm × I), from the runs there are and from `more`
+    coordinates (of cells that failed or were never run)."""
+    known = pd.concat([runs[PLACE], pd.DataFrame(list(more), columns=PLACE)], ignore_index=True)
+    known["arm"] = known["arm"].where(known["arm"].notna(), "")
+    phases = known[["arm", "examples"]].drop_duplicates()
+    bare = pd.DataFrame([["", 0]], columns=["arm", "examples"])
+    phases = pd.concat([bare, phases]).drop_duplicates()
+    grid = known[["seed"]].drop_duplicates().merge(known[["tokens"]].drop_duplicates(), how="cross")
+    return grid.merge(phases, how="cross").astype({"seed": int, "tokens": int, "examples": int})
+
+
+def absent(runs: pd.DataFrame, more: Iterable[dict] = ()) -> pd.DataFrame:
+    """The places of the grid where a target has no zero-shot mean, with the reason, one row each."""
+    tasks = runs.loc[~runs["target"].isin(MEANS.values()), ["target"]].drop_duplicates()
+    grid = places(runs, more).merge(tasks, how="cross").merge(runs, how="left", on=[*PLACE, "target"])
+    holes = grid[grid["zero_shot"].isna()].copy()
+    listed = holes["absent"].fillna("")
+    holes["reason"] = np.where(listed != "", "no score in: " + listed, "no record")
+    return holes[[*PLACE, "target", "reason"]].sort_values([*PLACE, "target"], ignore_index=True)
+
+
+def surface(runs: pd.DataFrame, target: str, arm: str = "", more: Iterable[dict] = ()) -> pd.DataFrame:
+    """The target's zero-shot score over P and I for one arm: `mean` and `sd` over seeds, how many seeds
+    there are (`n`) and how many there should be (`wanted`). A mean over some of the seeds is marked by n < wanted.
+    """
+    grid = places(runs, more)
+    grid = grid[(grid["arm"] == arm) | (grid["examples"] == 0)]
+    part = grid.merge(runs[runs["target"] == target], how="left", on=PLACE)
+    by_rung = part.groupby(["tokens", "examples"])["zero_shot"]
+    found = by_rung.agg(mean="mean", sd="std", n="count", wanted="size").reset_index()
+    return found.assign(target=target, arm=arm)[["target", "arm", "tokens", "examples", "mean", "sd", "n", "wanted"]]
+
+
+def gains(runs: pd.DataFrame) -> pd.DataFrame:
+    """What intermediate training added, by seed: score(P, I) − score(P, 0) of the same seed and P."""
+    before = runs.loc[runs["examples"] == 0, ["seed", "tokens", "target", "zero_shot"]]
+    after = runs.loc[runs["examples"] > 0, [*PLACE, "target", "group", "zero_shot"]]
+    both = after.merge(before, how="left", on=["seed", "tokens", "target"], suffixes=("", "_before"))
+    both["gain"] = both["zero_shot"] - both["zero_shot_before"]
+    return both[[*PLACE, "target", "group", "gain"]]
+
+
+def gain_table(gains: pd.DataFrame) -> pd.DataFrame:
+    """The gains of all seeds at each (target, arm, P, I) as mean, 95 % t interval and n."""
+    rows = []
+    for key, part in gains.groupby(["target", "arm", "tokens", "examples"]):
+        interval = t_interval(part["gain"])
+        rows.append([*key, interval.mean, interval.low, interval.high, interval.n])
+    return pd.DataFrame(rows, columns=["target", "arm", "tokens", "examples", "gain", "low", "high", "n"])
+
+
+def movement(runs: pd.DataFrame, target: str) -> Interval:
+    """How far the zero-shot score moves from the smallest to the largest rung of P without
+    intermediate training, paired by seed."""
+    part = runs[(runs["target"] == target) & (runs["examples"] == 0)]
+    return t_interval(_climb(part, "zero_shot"))
+
+
+def near_and_far(languages: Iterable[str], distances: dict[str, float]) -> tuple[list[str], list[str]]:
+    """The nearest and the farthest third of the non-English languages by their distance to English;
+    empty lists where fewer than two distances are known. The middle third belongs to neither."""
+    known = sorted((distances[code], code) for code in set(languages) - {"en"} if code in distances)
+    ordered = [code for _, code in known]
+    third = max(1, len(ordered) // 3)
+    return (ordered[:third], ordered[-third:]) if len(ordered) > 1 else ([], [])
+
+
+def movement_of(scores: pd.DataFrame, languages: Sequence[str], group: str = "trained") -> np.ndarray:
+    """The same movement by seed, of the mean over these languages and the group's tasks; NaN for a seed that lacks
+    one of them. Empty without languages or with one rung."""
+    part = scores[(scores["group"] == group) & (scores["examples"] == 0) & scores["language"].isin(languages)]
+    if part.empty:
+        return np.array([])
+    table = part.pivot_table(index=["seed", "tokens"], columns=["task", "language"], values="score")
+    return _climb(table.mean(axis=1, skipna=False).rename("score").reset_index(), "score")
+
+
+def _climb(part: pd.DataFrame, column: str) -> np.ndarray:
+    """Largest minus smallest rung of P, one value a seed; empty where there is only one rung."""
+    table = part.pivot_table(index="seed", columns="tokens", values=column, dropna=False)
+    return (table.iloc[:, -1] - table.iloc[:, 0]).to_numpy() if table.shape[1] > 1 else np.array([])
+
+
+def seed_noise(runs: pd.DataFrame, target: str) -> float:
+    """The standard deviation between seeds of one cell, pooled over all cells of the target; NaN with one seed."""
+    by_cell = runs[runs["target"] == target].groupby(["tokens", "arm", "examples"])["zero_shot"]
+    n, variance = by_cell.count(), by_cell.var()
+    degrees = (n - 1)[n > 1]
+    return float(np.sqrt((variance[n > 1] * degrees).sum() / degrees.sum())) if len(degrees) else np.nan
+
+
+def verdict(gains: pd.DataFrame, target: str, arm: str) -> Verdict:
+    """Does the target's gain grow in proportion to I? d log(gain) / d log(I) is fitted by seed, on its mean
+    gain over the rungs of P that are there for all seeds and rungs of I, and only where that is positive at
+    every rung of I: a logarithm of no gain is none.
+    """
+    part = gains[(gains["target"] == target) & (gains["arm"] == arm)]
+    pairs, positive = int(part["gain"].notna().sum()), int((part["gain"] > 0).sum())
+    whole = part.pivot_table(index="tokens", columns=["seed", "examples"], values="gain", dropna=False)
+    complete = whole.dropna()
+    by_seed = complete.mean().unstack("examples")
+    gain = t_interval(by_seed.iloc[:, -1])
+    some = (
+        "" if len(complete) == len(whole) else f" (over the {len(complete)} of {len(whole)} rungs of P that are whole)"
+    )
+
+    def found(name: str, why: str, slope: Interval | None = None) -> Verdict:
+        return Verdict(target, arm, name, why + some, gain, slope, positive, pairs)
+
+    seeds, rungs = by_seed.shape
+    if min(seeds, rungs) < 2 or complete.empty:
+        there = f"{seeds} seed{'s' * (seeds != 1)} and {rungs} rung{'s' * (rungs != 1)} of I"
+        return found("not testable", f"there are {there}; it takes two of each, whole at one rung of P or more")
+    if gain.high < 0:
+        return found("harmful", f"the largest rung's gain is {gain}")
+    if (by_seed <= 0).any(axis=None):
+        share = f"{positive} of {pairs} pairs of runs gain"
+        return found("no steady gain", f"{share}; the largest rung's gain is {gain}")
+    logs = np.log(by_seed.columns.to_numpy(dtype=float))
+    slope = t_interval(np.polyfit(logs, np.log(by_seed.to_numpy()).T, 1)[0])
+    said = f"slope {slope.said(sign='')}"
+    if not gain.excludes(0):
+        return found("undecided", f"the largest rung's gain is {gain}, which includes 0; {said}", slope)
+    if not slope.excludes(1):
+        name = "in line with proportional" if slope.excludes(0) else "undecided"
+        return found(name, f"{said}, which includes 1{'' if slope.excludes(0) else ' and 0'}", slope)
+    return found("less than proportional" if slope.high < 1 else "more than proportional", said, slope)
+
+
+def verdicts(runs: pd.DataFrame) -> list[Verdict]:
+    """One verdict for each arm and target, the means first."""
+    found = gains(runs)
+    pairs = found[["arm", "target"]].drop_duplicates()
+    order = sorted(pairs.itertuples(index=False), key=lambda pair: (pair.arm, pair.target not in MEANS.values()))
+    return [verdict(found, pair.target, pair.arm) for pair in order]
