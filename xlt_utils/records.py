@@ -164,8 +164,9 @@ def write(
         inputs=[{"folder": relative(name), "hash": read(name).hash} for name in inputs if name],
         coordinates=coordinates,
         versions=versions(),
-        device=device or _device(),
-        precision=precision or _precision(),
+        # the report computes on no device, though in a warm process torch is there
+        device=device or (_device() if phase != "report" else "cpu"),
+        precision=precision or (_precision() if phase != "report" else None),
         threads=parameters.get("threads"),
         started=datetime.datetime.fromtimestamp(started, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         seconds={"work": round(now - started, 3)},
