@@ -175,8 +175,9 @@ def write(
         results=list(results),
         facts=facts or {},
     )
-    # mode="json" turns a loss of nan or inf into null, which JSON can hold
-    return write_json(folder / "record.json", record.model_dump(mode="json", by_alias=True))
+    # through pydantic's own JSON, which turns nan and inf into null
+    text = record.model_dump_json(by_alias=True, fallback=_plain)
+    return write_json(folder / "record.json", json.loads(text))
 
 
 def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:

@@ -300,8 +300,8 @@ def _explain(item: dict[str, Any]) -> tuple[tuple, str]:
         return loc, "missing"
     if item["type"] == "string_pattern_mismatch":
         return loc, "expected small letters, digits and _ + -, such as `demo` or `xlmr-base`"
-    text = item["msg"].removeprefix("Value error, ")
-    return loc, text[0].lower() + text[1:].replace("Input", "input")
+    text = item["msg"]
+    return loc, text.removeprefix("Value error, ") if item["type"] == "value_error" else text[0].lower() + text[1:]
 
 
 def _fields(loc: tuple) -> list[str]:

@@ -1,0 +1,108 @@
+"""Cells: a study becomes ladders of runs, and a run's hash changes with all that can change its result, and with
+nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from test_study import GOOD, load
+
+from xlt_utils import cells, records, sources
+
+
+def grid(tmp_path, text=GOOD, data="folder", fingerprint="1"):
+    return cells.expand(load(tmp_path, text), data, fingerprint)
+
+
+def hashes(grid):
+    return {cell.slug: cell.hash for cell in grid}
+
+
+def test_the_grid_holds_every_member_once(tmp_path):
+    slugs = [cell.slug for cell in grid(tmp_path)]
+    rungs = [f"s{seed}-p{tokens}" for seed in (0, 1) for tokens in ("0", "100k", "1.6M")]
+    tuned = [f"{rung}-mnli-i{examples}" for rung in rungs for examples in ("512", "4096")]
+    assert sorted(slugs) == sorted(rungs + tuned + [f"{slug}-3tasks" for slug in rungs + tuned])
+
+
+def test_ladders_are_chains_and_inputs_stand_first(tmp_path):
+    seen = {}
+    for cell in grid(tmp_path):
+        assert all(before.folder in seen for before in cell.inputs)
+        seen[cell.folder] = cell
+    rungs = [cell for cell in seen.values() if cell.phase == "pretrain" and cell.parameters["seed"] == 0]
+    for below, above in pairwise(rungs):
+        assert above.parameters["previous"] == below.folder and above.inputs == (below,)
+    tuned = next(cell for cell in seen.values() if cell.slug == "s1-p100k-mnli-i4096")
+    assert [one.slug for one in tuned.inputs] == ["s1-p100k", "s1-p100k-mnli-i512"]
+
+
+def test_a_changed_setting_changes_what_depends_on_it_alone(tmp_path):
+    before = hashes(grid(tmp_path))
+    after = hashes(grid(tmp_path, GOOD.replace("[512, 4096]", "[512, 8192]")))
+    assert {slug for slug in before if after.get(slug) != before[slug]} == {s for s in before if "i4096" in s}
+    after = hashes(grid(tmp_path, GOOD + "  epochs: 3\n"))
+    assert {slug for slug in before if after[slug] != before[slug]} == {s for s in before if s.endswith("3tasks")}
+    after = hashes(grid(tmp_path, GOOD.replace("0, 100k", "0, 200k").replace("p100k", "p200k")))
+    assert after["s0-p0"] == before["s0-p0"] and after["s0-p1.6M"] != before["s0-p1.6M"]  # its trunk is another
+
+
+def test_names_and_places_change_no_hash_and_data_do(tmp_path):
+    before = hashes(grid(tmp_path))
+    assert hashes(grid(tmp_path, GOOD.replace("name: demo", "name: other"), data="elsewhere")) == before
+    assert all(after != before[slug] for slug, after in hashes(grid(tmp_path, fingerprint="2")).items())
+
+
+def test_the_hash_is_the_same_in_another_process_and_order():
+    parameters = {"seed": 0, "rate": 1e-4, "names": ["a"], "out": "x"}
+    turned = {"out": "y", "names": ["a"], "rate": 0.0001, "seed": 0}
+    assert cells.digest("target", parameters, "c", "d", []) == cells.digest("target", turned, "c", "d", [])
+    code = f"from xlt_utils import cells; print(cells.digest('target', {turned}, 'c', 'd', []))"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
+    assert other.stdout.strip() == cells.digest("target", parameters, "c", "d", [])
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_cell_gives_its_notebook_all_parameters_and_no_other(tmp_path, number):
+    phase = cells.PHASES[number]
+    declared = sources.declared(records.ROOT / "notebooks" / f"0{number + 1}_{phase}.ipynb")
+    for cell in grid(tmp_path):
+        if cell.phase == phase:
+            assert set(cell.parameters) == set(declared)
+
+
+def test_params_are_written_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "RUNS", tmp_path / "runs")
+    cell = grid(tmp_path)[1]
+    path = cells.write(cell)
+    before = path.stat().st_mtime_ns
+    assert cells.write(cell) == path and path.stat().st_mtime_ns == before
+    content = json.loads(path.read_text())
+    assert content["parameters"]["out"] == str(path.parent) and content["cell"] == path.parent.name
+
+
+def test_the_report_depends_on_the_records_and_on_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "RUNS", tmp_path / "runs")
+    study, everything = load(tmp_path), grid(tmp_path)
+    monkeypatch.setattr(cells, "notebook", lambda phase: "notebooks/01_pretrain.ipynb")
+    written = everything[0]
+    cells.write(written)
+    records.write(written.folder, written.phase, written.parameters)
+    first = cells.report(study, everything, set())
+    assert first.parameters["cells"] == [written.folder] and len(first.parameters["missing"]) == len(everything) - 1
+    failed = cells.report(study, everything, {everything[1].folder})
+    assert [everything[1].folder, "failed"] in failed.parameters["missing"] and failed.hash != first.hash
+    record = Path(records.resolve(written.folder)) / "record.json"
+    record.write_text(record.read_text().replace('"device": "', '"device": "another '))
+    assert cells.report(study, everything, set()).hash != first.hash
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0"), (999, "999"), (1500, "1.5k"), (12_345, "12345"), (1_600_000, "1.6M"), (10**9, "1G")]
+)
+def test_short(size, text):
+    assert cells.short(size) == text

@@ -1,0 +1,58 @@
+"""The plan: a ladder costs its largest rung and the cooldowns; time is measured with this study's encoder."""
+
+import json
+
+import pytest
+from test_study import GOOD, load
+
+from xlt_utils import cells, plan, records
+
+SMALL = GOOD.replace("vocabulary: 1k}", "vocabulary: 1k}\n  vocabulary_sample: 2k").replace("1.6M", "200k")
+
+
+@pytest.fixture(scope="module")
+def made(world, tmp_path_factory):
+    """A small study, its cells on the tests' world, and its plan."""
+    study = load(tmp_path_factory.mktemp("plan"), SMALL)
+    grid = cells.expand(study, world, "1")
+    return study, grid, plan.make(study, grid, 2)
+
+
+def test_a_ladder_costs_its_largest_rung_and_the_cooldowns(made):
+    _, grid, one = made
+    assert one.cells == {"pretrain": 6, "intermediate": 12, "target": 18}
+    assert one.tokens["pretrain"] == 2 * (200_000 + 0.2 * 100_000)
+    assert one.examples["intermediate"] == pytest.approx(6 * (4096 + 0.2 * 512), abs=1)
+    assert one.examples["target"] == 18 * 3 * 1024 * 2
+    assert sum(one.seconds.values()) == pytest.approx(sum(one.by_cell[cell.folder] for cell in grid), rel=0.01)
+
+
+def test_time_and_flops_are_above_nothing_and_grow_with_the_work(made):
+    _, grid, one = made
+    seconds = {cell.slug: one.by_cell[cell.folder] for cell in grid}
+    assert seconds["s0-p0"] < seconds["s0-p100k"]
+    assert seconds["s0-p0-mnli-i512"] < seconds["s0-p0-mnli-i4096"]
+    assert all(flops > 0 for flops in one.flops.values())
+    assert one.wall_seconds > sum(one.seconds.values()) / 2
+
+
+def test_the_plan_of_a_run_is_made_once(made, tmp_path, monkeypatch):
+    study, grid, one = made
+    monkeypatch.setattr(records, "RUNS", tmp_path)
+    monkeypatch.setattr(plan, "make", lambda *_: one)
+    assert plan.for_run(study, grid, 2) == one
+    assert json.loads((tmp_path / "demo" / "plan.json").read_text())["cells"] == one.cells
+    monkeypatch.setattr(plan, "make", lambda *_: pytest.fail("made again"))
+    assert plan.for_run(study, grid, 2) == one
+
+
+def test_it_is_shown_by_phase_with_sums(made):
+    shown = plan.show("demo", made[2], 3).splitlines()
+    assert shown[0].split() == ["demo", "cells", "tokens", "examples", "FLOPs", "disk", "core", "time"]
+    assert shown[1].split()[:3] == ["pretrain", "6", "440k"] and shown[4].split()[:2] == ["all", "36"]
+    assert "2 cells at a time" in shown[5] and shown[6].startswith("3 of the cells")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (90, "1:30 min"), (3599.6, "1:00 h"), (7_320, "2:02 h")])
+def test_clock(seconds, text):
+    assert plan.clock(seconds) == text
