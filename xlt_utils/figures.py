@@ -108,7 +108,7 @@ def score_surface(runs: pd.DataFrame, arm: str = "", more: Iterable[dict] = ()) 
     ranges = {target: _range(data[data["target"] == target], "mean") for target in targets}
     widest = max(ranges, key=lambda name: ranges[name][2], default="")
     holes = int((data["n"] < data["wanted"]).sum())
-    title = f"{_capital(widest)} moves most over the grid, from {_said(ranges[widest])}" if widest else "No scores yet"
+    title = f"Over the grid {widest} moves most, from {_said(ranges[widest])}" if widest else "No scores yet"
     caption = (
         "Zero-shot score, the mean over the non-English languages: 0 is chance, 1 the ceiling; each number is a mean "
         f"over {_n(data['n'], 'seed')}. {_holes(holes, len(data))}"
@@ -302,10 +302,10 @@ def cost(phases: pd.DataFrame) -> Figure:
     drawing.legend(*axes.get_legend_handles_labels(), loc="outside upper center", frameon=False, ncols=3)
     known = data.dropna(subset=["attempts"])
     share = 1 - known["work"].sum() / known["attempts"].sum() if known["attempts"].sum() > 0 else np.nan
-    planned, spent = data["planned"].sum(min_count=1), data["work"].sum()
+    planned, spent = data["planned"].sum(min_count=1), data["attempts"].fillna(data["work"]).sum()
     title = f"{share:.0%} of the runs' time was overhead" if np.isfinite(share) else "What the runs took"
     if np.isfinite(planned):
-        title += f"; the plan said {planned:.0f} s of work, {spent:.0f} s were spent"
+        title += f"; planned {planned:.0f} s, spent {spent:.0f} s"
     caption = "Overhead is a run's time from start to end less its notebook's own work. Sums over the runs of a phase."
     columns = ("planned", "work", "overhead")
     told = [
@@ -488,7 +488,7 @@ def _moves(steps: pd.Series, ends: str) -> str:
     """A title of who rises and who falls; `steps` are differences by target, sorted."""
     single = steps.drop(labels=list(scaling.MEANS.values()), errors="ignore")
     up, down = single[single > 0], single[single <= 0]
-    said = f"{len(up)} of {_count(len(single), 'target')} rise{'s' if len(single) == 1 else ''} {ends}"
+    said = f"On average {len(up)} of {_count(len(single), 'target')} rise{'s' if len(single) == 1 else ''} {ends}"
     said += f", most {up.index[-1]} ({number(up.iloc[-1], '+')})" if len(up) else ""
     return said + (f"; {down.index[0]} falls most ({number(down.iloc[0], '+')})" if len(down) else "")
 
@@ -512,10 +512,6 @@ def _list(parts: Iterable[str]) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:.0f} s" if np.isfinite(value) else "not known"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _name(stem: str, arm: str) -> str:

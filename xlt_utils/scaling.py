@@ -232,6 +232,31 @@ def seed_noise(runs: pd.DataFrame, target: str) -> float:
     return float(np.sqrt((variance[n > 1] * degrees).sum() / degrees.sum())) if len(degrees) else np.nan
 
 
+DIRECTIONS = (
+    "rise (95 % interval above 0)",
+    "rise by more than twice the seed noise (though no interval lies above 0)",
+    "fall (95 % interval below 0)",
+    "fall by more than twice the seed noise (though no interval lies below 0)",
+    "do not move beyond the seed noise",
+    "have no seed noise to compare with",
+    "were not measured",
+)
+
+
+def direction(moved: Interval, noise: float) -> str:
+    """How surely a difference of two cells' scores moved, in the words of DIRECTIONS. `noise` is the
+    standard deviation between seeds; that of the mean difference is sqrt(2 / n) times it."""
+    if moved.n == 0:
+        return DIRECTIONS[6]
+    if moved.excludes(0):
+        return DIRECTIONS[0 if moved.mean > 0 else 2]
+    if not np.isfinite(noise):
+        return DIRECTIONS[5]
+    if abs(moved.mean) > 2 * noise * np.sqrt(2 / moved.n):
+        return DIRECTIONS[1 if moved.mean > 0 else 3]
+    return DIRECTIONS[4]
+
+
 def verdict(gains: pd.DataFrame, target: str, arm: str) -> Verdict:
     """Does the target's gain grow in proportion to I? d log(gain) / d log(I) is fitted by seed, on its mean
     gain over the rungs of P that are there for all seeds and rungs of I, and only where that is positive at

@@ -1,0 +1,507 @@
+"""The report: what a study's run folders hold, said in sentences, tables and pictures on one page that
+stands alone. `gather` reads the folders, `render` writes the page, the tidy results and the executed
+notebooks as HTML; every number comes from the records."""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from xlt_utils import cells, microworld, records, scaling
+from xlt_utils.cells import short
+from xlt_utils.figures import Figure
+from xlt_utils.names import nearest
+from xlt_utils.records import Record
+from xlt_utils.scaling import MEANS, PLACE, Interval, Verdict, number
+
+PHASES = cells.PHASES[:3]  # the report is none of its own cells
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A cell without a record: `state` is failed or missing, `place` its coordinates where they can be known."""
+
+    folder: Path
+    state: str
+    error: str
+    place: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a study's records say. Tables are as in scaling.py; what is not there is in `absent`."""
+
+    study: str
+    runs: Path
+    records: dict[Path, Record]
+    absent: list[Absent]
+    plan: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Every score of every run, tidy: what results.csv holds."""
+        return records.table(list(self.records))
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        return scaling.scores(self.table)
+
+    @cached_property
+    def zero_shot(self) -> pd.DataFrame:
+        return scaling.zero_shot(self.scores)
+
+    @cached_property
+    def gains(self) -> pd.DataFrame:
+        return scaling.gains(self.zero_shot)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        return scaling.verdicts(self.zero_shot)
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted({record.coordinates.seed for record in self.records.values() if record.coordinates})
+
+    @property
+    def languages(self) -> list[str]:
+        return sorted(set(self.scores["language"]) | {"en"})
+
+    @property
+    def tasks(self) -> list[str]:
+        return sorted(set(self.scores["task"]))
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms that a target was tested after; one without a name where there is none."""
+        return sorted(set(self.scores["arm"]) - {""}) or [""]
+
+    @property
+    def holes(self) -> list[dict[str, Any]]:
+        """The coordinates of the cells that are not there, as far as their parameters tell them."""
+        return [one.place for one in self.absent if one.place]
+
+    @cached_property
+    def typology(self) -> pd.DataFrame | None:
+        """The microworld's table of languages, where the study speaks them."""
+        languages = set(self.languages)
+        inside = languages - {"en"} and languages <= set(microworld.LANGUAGES)
+        table = microworld.typology() if inside else None
+        return table if table is None else table[table["code"].isin(languages)].sort_values("distance")
+
+    @property
+    def distances(self) -> dict[str, float]:
+        """Each language's distance to English, where it is known."""
+        return {} if self.typology is None else dict(zip(self.typology["code"], self.typology["distance"], strict=True))
+
+    @property
+    def focus(self) -> str:
+        """The target that speaks for the study: the mean of the trained ones, or the only one there is."""
+        there = list(self.zero_shot["target"].unique())
+        order = [scaling.TRAINED, *(name for name in there if name not in MEANS.values())]
+        return next((name for name in order if name in there), "")
+
+    @property
+    def targets(self) -> list[str]:
+        return [name for name in self.zero_shot["target"].unique() if name not in MEANS.values()]
+
+
+def gather(runs: str | Path, folders: Sequence[str] | None = None, missing: Iterable[Sequence[str]] = ()) -> Findings:
+    """Read the records of a study. `folders` are those of finished runs (None: all below `runs`), `missing`
+    pairs of a folder and `failed` or `missing`.
+
+    Raises RecordFault when a record is cut off, and FileNotFoundError, with the nearest folder there is,
+    when there is no record at all.
+    """
+    root = records.resolve(runs)
+    if folders is None:
+        there = sorted(path.parent for path in root.rglob("record.json"))
+        found = {folder: records.read(folder) for folder in there}
+        found = {folder: record for folder, record in found.items() if record.phase in PHASES}
+    else:
+        found = {records.resolve(folder): records.read(folder) for folder in folders}
+    if not found:
+        near = nearest(root.name, sorted(path.name for path in root.parent.glob("*") if path.is_dir()))
+        raise FileNotFoundError(f"{root}: no record below this folder, so there is nothing to report; {near}")
+    absent = [_absent(records.resolve(folder), state) for folder, state in missing]
+    study = next(iter(found.values())).study
+    return Findings(study, root, found, absent, _json(root / "plan.json"), _json(root / "run.json"))
+
+
+def _absent(folder: Path, state: str) -> Absent:
+    attempts = _attempts(folder)
+    error = (attempts[-1].get("error") or "") if attempts else ""
+    return Absent(folder, state, error or ("never started" if not attempts else "ended without a word"), _place(folder))
+
+
+def _place(folder: Path) -> dict[str, Any] | None:
+    """A target cell's coordinates, read up its chain of params.json; None where the chain is not there
+    and for other phases, which have no scores."""
+    given = _json(folder / "params.json")
+    if given.get("phase") != "target":
+        return None
+    try:
+        before = _json(records.resolve(given["parameters"]["checkpoint"]) / "params.json")
+        tuned = before if before["phase"] == "intermediate" else None
+        first = _json(records.resolve(tuned["parameters"]["checkpoint"]) / "params.json") if tuned else before
+        place = {"seed": first["parameters"]["seed"], "tokens": first["parameters"]["tokens"]}
+        second = tuned["parameters"] if tuned else {"arm": "", "examples": 0}
+        return place | {"arm": second["arm"], "examples": second["examples"]}
+    except (KeyError, TypeError):
+        return None
+
+
+def _attempts(folder: Path) -> list[dict[str, Any]]:
+    return [_json(path) for path in sorted(folder.glob("attempts/*/attempt.json"))]
+
+
+def _notebook(folder: Path) -> Path | None:
+    """The last executed notebook of a run folder."""
+    found = sorted(folder.glob("attempts/*/executed.ipynb")) or sorted(folder.glob("executed.ipynb"))
+    return found[-1] if found else None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+# What the numbers say. Every sentence is computed; where an interval includes 0 it says so.
+
+
+def answer(found: Findings) -> tuple[str, str]:
+    """The answer to "proportional?": a word or two, and what it rests on, target by target."""
+    each = [verdict for verdict in found.verdicts if verdict.target not in MEANS.values()]
+    by_name: dict[str, list[str]] = {}
+    for verdict in each:
+        by_name.setdefault(verdict.verdict, []).append(verdict.target + (f" ({verdict.arm})" if _arms(each) else ""))
+    kinds = set(by_name)
+    if not kinds - {"not testable"}:
+        word = "Not testable on this grid"
+    elif "in line with proportional" in kinds:
+        word = "In line with it" if len(kinds) == 1 else "Only in part"
+    elif kinds & {"less than proportional", "more than proportional"}:
+        word = "No"
+    elif "undecided" in kinds:
+        word = "Not settled by this study"
+    else:
+        word = "No: there is no steady gain that could be"
+    told = "; ".join(f"{name}: {', '.join(targets)}" for name, targets in by_name.items())
+    return word, told[:1].upper() + told[
+        1:
+    ] if told else "No run with intermediate training has a run without beside it"
+
+
+def _arms(verdicts: Iterable[Verdict]) -> bool:
+    return len({verdict.arm for verdict in verdicts}) > 1
+
+
+def sentences(found: Findings) -> dict[str, str]:
+    """The study in five sentences, by what they are about."""
+    said = {"pretraining": _pretraining, "distance": _distance, "intermediate": _intermediate}
+    said |= {"proportional": _proportional, "gap": _gap}
+    return {name: say(found) for name, say in said.items()}
+
+
+def _ends(found: Findings) -> tuple[int, int]:
+    rungs = sorted(found.zero_shot["tokens"].unique())
+    return (int(rungs[0]), int(rungs[-1])) if rungs else (0, 0)
+
+
+def _pretraining(found: Findings) -> str:
+    first, last = _ends(found)
+    if first == last:
+        return (
+            f"There is one rung of pretraining ({short(first)} tokens), so nothing can be said of what growing it buys."
+        )
+    moves = {target: scaling.movement(found.zero_shot, target) for target in found.targets}
+    whole = scaling.movement(found.zero_shot, found.focus)
+    grouped = _by_direction(moves, found)
+    return (
+        f"From {short(first)} to {short(last)} pretraining tokens, without intermediate training, the zero-shot score "
+        f"({found.focus}) moves by {whole}; {grouped}."
+    )
+
+
+def _by_direction(moves: dict[str, Interval], found: Findings) -> str:
+    """Targets grouped by how surely they moved, each with its movement, the surest first."""
+    groups: dict[str, list[str]] = {}
+    for target, interval in sorted(moves.items(), key=lambda pair: -np.nan_to_num(pair[1].mean)):
+        noise = scaling.seed_noise(found.zero_shot, target)
+        groups.setdefault(scaling.direction(interval, noise), []).append(f"{target} {number(interval.mean, '+')}")
+    order = [name for name in scaling.DIRECTIONS if name in groups]
+    return "; ".join(f"{', '.join(groups[name])} {name}" for name in order) or "no target was measured at both ends"
+
+
+def _distance(found: Findings) -> str:
+    near, far = scaling.near_and_far(found.languages, found.distances)
+    if not near:
+        return "The languages' distances to English are not known here, so near and far ones are not compared."
+    names = f"the near languages ({', '.join(near)})", f"the far ones ({', '.join(far)})"
+    close, away = (scaling.movement_of(found.scores, languages) for languages in (near, far))
+    if not len(close):
+        table = found.scores[(found.scores["group"] == "trained") & (found.scores["examples"] == 0)]
+        means = [table[table["language"].isin(languages)]["score"].mean() for languages in (near, far)]
+        return f"Trained targets reach {number(means[0])} in {names[0]} and {number(means[1])} in {names[1]}."
+    difference = scaling.t_interval(close - away)
+    known = "" if difference.excludes(0) or difference.n < 2 else ", an interval that includes 0"
+    who = "near ones" if difference.mean > 0 else "far ones"
+    return (
+        f"Over the same range the trained targets move by {number(np.nanmean(close), '+')} in {names[0]} and by "
+        f"{number(np.nanmean(away), '+')} in {names[1]}: the {who} gain more by {number(abs(difference.mean))} "
+        f"(near minus far: {difference}{known})."
+    )
+
+
+def _intermediate(found: Findings) -> str:
+    parts = []
+    for arm in sorted({verdict.arm for verdict in found.verdicts}):
+        own = {verdict.target: verdict for verdict in found.verdicts if verdict.arm == arm}
+        rung = short(int(found.gains.loc[found.gains["arm"] == arm, "examples"].max()))
+        whole = own.get(found.focus)
+        moves = {target: one.gain for target, one in own.items() if target not in MEANS.values()}
+        said = (
+            f"With {rung} {arm} examples the zero-shot score ({found.focus}) moves by {whole.gain} on average over P; "
+        )
+        counts = sum(one.positive for one in own.values() if one.target in moves)
+        pairs = sum(one.pairs for one in own.values() if one.target in moves)
+        parts.append(said + f"{_by_direction(moves, found)}; {counts} of {pairs} means rose over all rungs and seeds.")
+    return " ".join(parts) or "No run with intermediate training has one without beside it, so its gain is not known."
+
+
+def _proportional(found: Findings) -> str:
+    word, told = answer(found)
+    slopes = [
+        f"{verdict.target} {verdict.slope.said(sign='')}"
+        for verdict in found.verdicts
+        if verdict.slope and verdict.target not in MEANS.values()
+    ]
+    claim = "Does the gain grow in proportion to I, a slope d log(gain) / d log(I) of 1?"
+    known = (
+        f"slopes where every rung gained: {'; '.join(slopes)}"
+        if slopes
+        else "no target gained at every rung, so no slope is fitted"
+    )
+    return f"{claim} {word}. {told}; {known}."
+
+
+def _gap(found: Findings) -> str:
+    first, last = _ends(found)
+    rows = found.zero_shot[(found.zero_shot["target"] == found.focus) & (found.zero_shot["examples"] == 0)]
+    gaps = rows.groupby("tokens")["gap"].mean()
+    if not np.isfinite(gaps.get(last, np.nan)):
+        said = "The transfer gap is not known: no target has scores in English and in all other languages"
+    else:
+        said = (
+            f"At {short(last)} tokens English is ahead of the other languages by {number(gaps[last])} ({found.focus})"
+        )
+        if first != last and np.isfinite(gaps.get(first, np.nan)):
+            change = scaling.t_interval(rows.pivot_table(index="seed", columns="tokens", values="gap").pipe(_change))
+            said += f", at {short(first)} by {number(gaps[first])}: the gap changes by {change}"
+    holes = len(scaling.absent(found.zero_shot, found.holes))
+    done = f"all {len(found.records)} cells are in" if not found.absent else f"{len(found.absent)} cells are not in"
+    return f"{said}; {done}" + (f", and {holes} places of the grid lack a mean." if holes else ".")
+
+
+def _change(table: pd.DataFrame) -> pd.Series:
+    return table.iloc[:, -1] - table.iloc[:, 0]
+
+
+# The tables of the page.
+
+
+def index_of_cells(found: Findings) -> pd.DataFrame:
+    """Every cell, done or not: where it stands, its main scores or last loss, seconds, device, state, error, flags."""
+    means = found.zero_shot[~found.zero_shot["target"].isin(MEANS.values())]
+    by_place = dict(iter(means.groupby(PLACE)))
+    rows = []
+    for folder, record in found.records.items():
+        place = record.coordinates.model_dump() if record.coordinates else {}
+        key = tuple(place.get(name) if name != "arm" else place.get("arm") or "" for name in PLACE)
+        own = {result.task for result in record.results}
+        score = ""
+        if record.phase == "target":
+            part = by_place.get(key, means.iloc[:0])
+            part = part[part["target"].isin(own)]
+            score = ", ".join(f"{row.target} {number(row.zero_shot)}" for row in part.itertuples())
+        elif losses := [point for point in record.curves if point.loss is not None]:
+            score = f"{losses[-1].name} loss {losses[-1].loss:.2f}"
+        rows.append(
+            {
+                "phase": record.phase,
+                "cell": folder.name,
+                **place,
+                "result": score,
+                "seconds": record.seconds.get("work"),
+            }
+            | {"device": record.device, "state": "done", "error": "", "flags": "; ".join(_flags(record))}
+            | {"notebook": _notebook(folder)}
+        )
+    for one in found.absent:
+        phase = _json(one.folder / "params.json").get("phase", one.folder.parent.name)
+        rows.append(
+            {"phase": phase, "cell": one.folder.name, **(one.place or {}), "result": "", "seconds": None, "device": ""}
+            | {"state": one.state, "error": one.error, "flags": "", "notebook": _notebook(one.folder)}
+        )
+    table = pd.DataFrame(rows)
+    table["arm"] = table["arm"].fillna("") if "arm" in table else ""
+    order = table["phase"].map({name: place for place, name in enumerate(cells.PHASES)}).fillna(9)
+    by = ["order", *(name for name in PLACE if name in table), "cell"]
+    return table.assign(order=order).sort_values(by, ignore_index=True, na_position="last").drop(columns="order")
+
+
+def _flags(record: Record) -> list[str]:
+    flags = record.facts.get("flags", [])
+    return [str(flag) for flag in flags] if isinstance(flags, (list, tuple)) else [str(flags)]
+
+
+def spent(found: Findings) -> pd.DataFrame:
+    """Plan against spent, a row a phase: cells, tokens, examples, FLOPs, and seconds planned, of work, of attempts.
+
+    `attempts` counts every attempt of a cell, failed ones too; NaN where a run was by hand and left none.
+    """
+    rows = []
+    for phase in PHASES:
+        own = {folder: record for folder, record in found.records.items() if record.phase == phase}
+        absent = [one.folder for one in found.absent if one.folder.parent.name == phase]
+        if not own and not absent:
+            continue
+        row: dict[str, Any] = {"phase": phase, "cells": len(own)}
+        for name in ("tokens", "examples", "flops"):
+            row[name] = sum(getattr(record.cost, name) for record in own.values())
+        row["work"] = sum(record.seconds.get("work", 0.0) for record in own.values())
+        attempts = [_attempts(folder) for folder in [*own, *absent]]
+        whole = all(attempts[: len(own)]) and bool(own)
+        row["attempts"] = sum(one.get("seconds") or 0.0 for some in attempts for one in some) if whole else np.nan
+        for name in ("cells", "tokens", "examples", "flops", "seconds"):
+            row[f"planned {name}"] = found.plan.get(name, {}).get(phase, np.nan)
+        rows.append(row | {"planned": row["planned seconds"]})
+    return pd.DataFrame(rows)
+
+
+def overhead(costs: pd.DataFrame) -> float:
+    """1 − work / attempts over the phases whose attempts are known, the share of start and imports; NaN without."""
+    known = costs.dropna(subset=["attempts"])
+    total = known["attempts"].sum()
+    return float(1 - known["work"].sum() / total) if total > 0 else np.nan
+
+
+# The page.
+
+
+def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> Path:
+    """Write the report into a folder and return the page's path.
+
+    Beside index.html there are results.csv and results.parquet, figures/ (SVG, PNG, CSV) and notebooks/
+    (the last attempt of every cell as HTML). What an earlier report left in those two folders goes.
+    """
+    folder = records.resolve(folder)
+    for name in ("figures", "notebooks"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    kept = {path for picture in pictures for path in picture.save(folder / "figures")}
+    _clear(folder / "figures", kept)
+    table = found.table.sort_values([*PLACE, "phase", "cell", "task", "language", "metric"], ignore_index=True)
+    table.to_csv(folder / "results.csv", index=False, lineterminator="\n")
+    table.to_parquet(folder / "results.parquet", index=False)
+    index = index_of_cells(found)
+    index["page"] = executed_notebooks(index, folder / "notebooks")
+    costs = spent(found)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("xlt_utils", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": number, "size": _size, "seconds": _seconds, "short": short}
+    word, told = answer(found)
+    page = environment.get_template("report.html.jinja").render(
+        found=found,
+        answer=word,
+        told=told,
+        sentences=list(sentences(found).values()),
+        pictures=pictures,
+        verdicts=found.verdicts,
+        gains=scaling.gain_table(found.gains).to_dict("records"),
+        absent=scaling.absent(found.zero_shot, found.holes).to_dict("records"),
+        typology=_typology_rows(found.typology),
+        cells=index.to_dict("records"),
+        states=index["state"].value_counts().to_dict(),
+        flags=sorted({flag for record in found.records.values() for flag in _flags(record)}),
+        costs=costs.to_dict("records"),
+        overhead=overhead(costs),
+        results=base64.b64encode((folder / "results.csv").read_bytes()).decode(),
+        rows=len(table),
+        versions=next(iter(found.records.values())).versions,
+        devices=sorted({record.device for record in found.records.values()}),
+    )
+    path = folder / "index.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _typology_rows(table: pd.DataFrame | None) -> dict[str, list] | None:
+    if table is None:
+        return None
+    shown = table.map(lambda value: {True: "yes", False: "no"}[value] if isinstance(value, (bool, np.bool_)) else value)
+    shown = shown.map(lambda value: f"{value:.2f}" if isinstance(value, float) else value)
+    return {"columns": list(shown.columns), "rows": shown.to_numpy().tolist()}
+
+
+def _size(value: float) -> str:
+    """A count as a reader takes it in: 1.54M, 3.2e+12 FLOPs."""
+    if not np.isfinite(value):
+        return "–"
+    if value >= 1e11:
+        return f"{value:.2e}"
+    return next(
+        (f"{value / n:.3g}{unit}" for n, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= n), f"{value:.0f}"
+    )
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None or not np.isfinite(value) else f"{value:,.1f}"
+
+
+def _clear(folder: Path, kept: Iterable[Path]) -> None:
+    for path in set(folder.iterdir()) - set(kept):
+        if path.is_file():
+            path.unlink()
+
+
+def executed_notebooks(index: pd.DataFrame, folder: Path) -> list[str]:
+    """Turn each cell's executed notebook into a page in `folder`; give the pages' names, "" where there is none.
+
+    A page newer than its notebook and than this module is kept as it is.
+    """
+    import nbformat
+    from nbconvert import HTMLExporter
+    from pygments.formatters import HtmlFormatter
+
+    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("xlt_utils", "."), autoescape=True)
+    frame = environment.get_template("notebook.html.jinja")
+    colours = HtmlFormatter(style="default").get_style_defs(".highlight")
+    pages = []
+    for name, notebook in zip(index["cell"], index["notebook"], strict=True):
+        page = folder / f"{name}.html"
+        pages.append(page.name if notebook else "")
+        if not notebook or (page.exists() and page.stat().st_mtime > max(_age(notebook), _age(Path(__file__)))):
+            continue
+        try:
+            content = nbformat.reads(notebook.read_text(encoding="utf-8"), as_version=4)
+            body, _ = exporter.from_notebook_node(content)
+        except (OSError, ValueError, nbformat.ValidationError) as error:  # cut off while a kernel was killed
+            body = str(jinja2.utils.markupsafe.escape(f"The notebook cannot be read: {error}"))
+        page.write_text(frame.render(title=name, body=body, colours=colours), encoding="utf-8")
+    _clear(folder, {folder / name for name in pages if name})
+    return pages
+
+
+def _age(path: Path) -> float:
+    return path.stat().st_mtime
