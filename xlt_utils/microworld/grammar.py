@@ -137,11 +137,15 @@ class Grammar:
         return transliterated(word, self.script)
 
 
-_PAIRS = {
-    "Cyrillic": "sh:ш ch:ч th:ф zh:ж ts:ц ck:к qu:кв a:а b:б c:к d:д e:е f:ф g:г h:х i:и j:й k:к l:л m:м n:н o:о p:п r:р s:с t:т u:у v:в w:в x:кс y:ы z:з",
-    "Georgian": "sh:შ ch:ჩ th:თ zh:ჟ ts:ც ck:კ qu:ყ a:ა b:ბ c:კ d:დ e:ე f:ფ g:გ h:ჰ i:ი j:ჯ k:ქ l:ლ m:მ n:ნ o:ო p:პ r:რ s:ს t:ტ u:უ v:ვ w:ვ x:ხ y:ი z:ზ",
+_ALPHABET = "sh ch th zh ts ck qu a b c d e f g h i j k l m n o p r s t u v w x y z"
+_LETTERS = {
+    "Cyrillic": dict(
+        zip(_ALPHABET.split(), "ш ч ф ж ц к кв а б к д е ф г х и й к л м н о п р с т у в в кс ы з".split(), strict=True)
+    ),
+    "Georgian": dict(
+        zip(_ALPHABET.split(), "შ ჩ თ ჟ ც კ ყ ა ბ კ დ ე ფ გ ჰ ი ჯ ქ ლ მ ნ ო პ რ ს ტ უ ვ ვ ხ ი ზ".split(), strict=True)
+    ),
 }
-_LETTERS = {script: dict(pair.split(":") for pair in pairs.split()) for script, pairs in _PAIRS.items()}
 
 
 @cache
@@ -168,22 +172,40 @@ LANGUAGES: dict[str, Grammar] = {
     grammar.code: grammar
     for grammar in (
         Grammar("en", "English", "eng"),
-        Grammar("xa", "Near-SVO", "qaa", cognates=0.8, syllables=_NEAR, endings=(("plural", "s"), ("past", "ed")),
-                sounds=(("th", "d"), ("w", "v"), ("ck", "k"), ("sh", "sk"), ("ee|ea", "e"), ("y$", "ig"))),
-        Grammar("xb", "Case-SVO", "qab", cognates=0.65, case=True, adjectives="before", syllables=_NEAR,
-                sounds=(("th", "t"), ("w", "v"), ("ee|ea|ie", "i"), ("ou|oo", "u"), ("e$", "a"), ("c(?=[aou])", "k"))),
-        Grammar("xc", "Kin-VSO", "qac", cognates=0.55, order="VSO", adjectives="after", syllables=_SOUTH,
-                sounds=(("th", "t"), ("wh?", "gu"), ("k", "c"), ("(?<=[td])$", "e"), ("ee|ea", "i"), ("^s(?=[^aeiou])", "es"))),
-        Grammar("xd", "Cyr-SVO", "qad", cognates=0.5, script="Cyrillic", case=True, articles=False, syllables=_EAST,
-                sounds=(("w", "v"), ("ee|ea", "i"), ("e$", ""), ("ou|oo", "u"))),
-        Grammar("xe", "Kin-SOV", "qae", cognates=0.4, order="SOV", adpositions="after", articles=False, case=True, morphology="chained",
-                syllables=_SOUTH, sounds=(("th", "t"), ("w", "v"), ("ee|ea", "i"), ("f", "p"), ("e$", "i"), ("ck?", "k"))),
-        Grammar("xf", "Far-OVS", "qaf", cognates=0.25, order="OVS", adpositions="after", case=True, syllables=_EAST,
-                sounds=(("th", "z"), ("w", "v"), ("o", "u"), ("a", "o"), ("e$", ""))),
-        Grammar("xg", "Far-SVO", "qag", cognates=0.08, articles=False, adjectives="after", morphology="separate", syllables=_ISLAND,
-                sounds=(("th", "t"), ("r", "l"), ("s$", ""))),
-        Grammar("xh", "Geo-SOV", "qah", cognates=0.08, order="SOV", adpositions="after", articles=False, case=True, morphology="chained",
-                script="Georgian", syllables=_GEORGIAN, sounds=(("w", "v"),)),
+        Grammar(
+            "xa", "Near-SVO", "qaa", cognates=0.8, syllables=_NEAR, endings=(("plural", "s"), ("past", "ed")),
+            sounds=(("th", "d"), ("w", "v"), ("ck", "k"), ("sh", "sk"), ("ee|ea", "e"), ("y$", "ig")),
+        ),
+        Grammar(
+            "xb", "Case-SVO", "qab", cognates=0.65, case=True, syllables=_NEAR,
+            sounds=(("th", "t"), ("w", "v"), ("ee|ea|ie", "i"), ("ou|oo", "u"), ("e$", "a"), ("c(?=[aou])", "k")),
+        ),
+        Grammar(
+            "xc", "Kin-VSO", "qac", order="VSO", cognates=0.55, adjectives="after", syllables=_SOUTH,
+            sounds=(("th", "t"), ("wh?", "gu"), ("k", "c"), ("(?<=[td])$", "e"),
+                    ("ee|ea", "i"), ("^s(?=[^aeiou])", "es")),
+        ),
+        Grammar(
+            "xd", "Cyr-SVO", "qad", cognates=0.5, script="Cyrillic", case=True, articles=False, syllables=_EAST,
+            sounds=(("w", "v"), ("ee|ea", "i"), ("e$", ""), ("ou|oo", "u")),
+        ),
+        Grammar(
+            "xe", "Kin-SOV", "qae", order="SOV", cognates=0.4, adpositions="after", articles=False, case=True,
+            morphology="chained", syllables=_SOUTH,
+            sounds=(("th", "t"), ("w", "v"), ("ee|ea", "i"), ("f", "p"), ("e$", "i"), ("ck?", "k")),
+        ),
+        Grammar(
+            "xf", "Far-OVS", "qaf", order="OVS", cognates=0.25, adpositions="after", case=True, syllables=_EAST,
+            sounds=(("th", "z"), ("w", "v"), ("o", "u"), ("a", "o"), ("e$", "")),
+        ),
+        Grammar(
+            "xg", "Far-SVO", "qag", cognates=0.08, articles=False, adjectives="after", morphology="separate",
+            syllables=_ISLAND, sounds=(("th", "t"), ("r", "l"), ("s$", "")),
+        ),
+        Grammar(
+            "xh", "Geo-SOV", "qah", order="SOV", cognates=0.08, adpositions="after", articles=False, case=True,
+            morphology="chained", script="Georgian", syllables=_GEORGIAN, sounds=(("w", "v"),),
+        ),
     )
 }  # fmt: skip
 

@@ -164,7 +164,7 @@ class World:
         """Keyword arguments of a clause: an adverb of time, a day or a year."""
         draw = self.random()
         if draw < 0.45:
-            time = self.pick(lexicon.ADVERBS["time"][:3])
+            time = self.pick(lexicon.ADVERBS["time"])
             return {"time": time, "tense": "past", "modal": "will" if time == "tomorrow" else ""}
         if draw < 0.75:
             day = self.pick(lexicon.DAYS)
@@ -228,8 +228,9 @@ class World:
             group = self.pick(("role", "animal", "vehicle", "garment", *PLACES))
             subject = self.thing(group)._replace(adjectives=())
             quality = self.pick(_ADJECTIVES)
-            return Clause(subject, "be", quality=quality, tense=self.pick(("past", "present")), negated=self.chance(0.15),
-                          degree=self.pick(lexicon.ADVERBS["degree"]) if self.chance(0.2) else "")  # fmt: skip
+            degree = self.pick(lexicon.ADVERBS["degree"]) if self.chance(0.2) else ""
+            tense, negated = self.pick(("past", "present")), self.chance(0.15)
+            return Clause(subject, "be", quality=quality, degree=degree, tense=tense, negated=negated)
         if draw < 0.8:
             things = self.thing(self.pick(("role", "animal", "vehicle", *PLACES)), plain=True)
             things = things._replace(plural=True, determiner="", number=self.number())
@@ -269,24 +270,26 @@ class World:
 
     # Opinions
 
-    def opinion(self, polarity: int, topic: str) -> Sentence:
-        """A judgement of something, `polarity` +1 or -1; topic "film" or "service".
+    def opinion(self, polarity: int, topic: str, rated: float = 0.4) -> Sentence:
+        """A judgement of something, `polarity` +1 or -1; topic "film" or "service"; the share `rated` has a rating.
 
         Three things keep words from settling it alone: "not bad" is praise, "although the music is bad, the
         story is great" is praise, and names and ratings go with the polarity only mostly.
         """
         clause = self._judgement(polarity, topic)
         clauses = (("", clause),)
-        if self.chance(0.3):
+        draw = self.random()
+        if draw < 0.25:
             concession = self._judgement(-polarity, topic, negatable=False)
-            clauses = (
-                (("although", concession), ("", clause)) if self.chance(0.6) else (("", concession), ("but", clause))
-            )
-        elif self.chance(0.3):
+            if self.chance(0.6):
+                clauses = (("although", concession), ("", clause))
+            else:
+                clauses = (("", concession), ("but", clause))
+        elif draw < 0.65:
             clauses = (("", clause), ("and", self._judgement(polarity, topic)))
         symbols = ()
-        if self.chance(0.4):
-            lean = polarity if self.chance(0.85) else -polarity
+        if self.chance(rated):
+            lean = polarity if self.chance(0.9) else -polarity
             symbols = tuple(self.pick(_FACES[lean]).split())
         opener = self.pick(lexicon.INTERJECTIONS) if self.chance(0.1) else ""
         return Sentence(clauses, opener, "!" if self.chance(0.2) else ".", symbols)
@@ -318,29 +321,3 @@ class World:
                 name, kind, tag, group = self.pick(_CITIES), "place", "LOC", "city"
             if reputation(name) == lean:
                 return Phrase("name", name, group, parts=((name, kind),), tag=tag)
-
-    # Text
-
-    def paragraph(self) -> list[Sentence]:
-        """What one line of running text says: one to three sentences that belong together."""
-        if self.chance(0.3):
-            polarity, topic = self.pick((1, -1)), self.pick(("film", "service"))
-            return [self.opinion(polarity, topic) for _ in range(2 if self.chance(0.5) else 1)]
-        first = self.statement()
-        sentences = [first]
-        if self.chance(0.35):
-            sentences.append(self._continuation(first))
-        return sentences
-
-    def _continuation(self, first: Sentence) -> Sentence:
-        """More about the same participant."""
-        subject = first.clauses[0][1].subject
-        if subject.group in ("name", "role") and not subject.plural and not subject.companion:
-            verb = self.pick(_TRANSITIVE)
-            if "name" in verb.subjects:
-                again = subject._replace(adjectives=(), of=None)
-                if subject.kind == "noun":
-                    again = again._replace(determiner="the")
-                clause = Clause(again, verb.lemma, self.someone(verb.objects), tense="past")
-                return Sentence((("", clause),))
-        return self.statement()

@@ -18,6 +18,7 @@ _POS = {
     **dict.fromkeys(lexicon.CONJUNCTIONS, "CCONJ"),
     **dict.fromkeys(lexicon.SUBORDINATORS, "SCONJ"),
     **dict.fromkeys(lexicon.INTERJECTIONS, "INTJ"),
+    **dict(zip(lexicon.MARKERS, ("ADV", "ADV", "INTJ"), strict=True)),
     **dict.fromkeys(lexicon.NUMBERS, "NUM"),
     **{adverb: "ADV" for adverbs in lexicon.ADVERBS.values() for adverb in adverbs},
     **lexicon.OTHER,
@@ -59,7 +60,7 @@ class Speaker:
         """The tokens of a sentence, the first one capitalised where the script has capitals."""
         tokens: list[Token] = []
         if sentence.opener:
-            tokens += [self._function(sentence.opener, "INTJ"), Token(",", "PUNCT")]
+            tokens += [self._function(sentence.opener, _POS[sentence.opener]), Token(",", "PUNCT")]
         for i, (connective, clause) in enumerate(sentence.clauses):
             words = self.clause(clause)
             if connective:

@@ -15,6 +15,7 @@ from pathlib import Path
 from xlt_utils.microworld import tasks
 from xlt_utils.microworld.grammar import LANGUAGES
 from xlt_utils.microworld.meanings import World
+from xlt_utils.microworld.relations import inference, paragraph
 from xlt_utils.microworld.speech import Speaker, joined
 
 MANIFEST = "manifest.json"
@@ -124,14 +125,14 @@ def lines(seed: int, code: str, bilingual: float, languages: list[str], kept_out
     speakers = {other: Speaker(other) for other in languages}
     others = [other for other in languages if other != code]
     while True:
-        paragraph, partner = world.paragraph(), None
+        meanings, partner = paragraph(world), None
         if others and world.chance(bilingual):
             # A second language is most often English, as on the web
             partner = "en" if code != "en" and world.chance(0.7) else world.pick(others)
-            paragraph = paragraph[:1]
-        said = [speakers[code].text(sentence) for sentence in paragraph]
+            meanings = meanings[:1]
+        said = [speakers[code].text(sentence) for sentence in meanings]
         if partner:
-            said.append(speakers[partner].text(paragraph[0]))
+            said.append(speakers[partner].text(meanings[0]))
         if any(tasks.normalised(text) in kept_out for text in said):
             continue
         if partner:
@@ -175,8 +176,8 @@ def _write_all(folder: Path, seed: int, sentences: int, bilingual: float, langua
 
     # Inference: MultiNLI in English, XNLI with all languages in one file
     draw = _drawer(seed, english)
-    train, validation, test = (draw("nli", split, tasks.inference, n, lambda p: p[:2]) for split, n in _splits("nli"))
-    matched = draw("nli", "matched", tasks.inference, COUNTS["nli"][1], lambda p: p[:2])
+    train, validation, test = (draw("nli", split, inference, n, lambda p: p[:2]) for split, n in _splits("nli"))
+    matched = draw("nli", "matched", inference, COUNTS["nli"][1], lambda p: p[:2])
     for split, pairs in (("train", train), ("validation_matched", matched)):
         saved(
             "mnli",
