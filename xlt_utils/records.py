@@ -185,6 +185,7 @@ def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
     import pandas
 
     path = resolve(out) / "predictions.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
     pandas.DataFrame(rows).to_parquet(path, index=False)
     return path
 
