@@ -56,3 +56,16 @@ def test_it_is_shown_by_phase_with_sums(made):
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (90, "1:30 min"), (3599.6, "1:00 h"), (7_320, "2:02 h")])
 def test_clock(seconds, text):
     assert plan.clock(seconds) == text
+
+
+def test_what_earlier_cells_took_around_their_notebooks_counts(made, tmp_path, monkeypatch):
+    study, grid, _ = made
+    monkeypatch.setattr(records, "RUNS", tmp_path)
+    grid = cells.expand(study, grid[0].parameters["data"], "1")
+    assert plan._fixed(grid) == plan.AROUND["warm"] + plan.NOTEBOOK
+    for cell, seconds in zip(grid, (3.0, 5.0, 9.0), strict=False):
+        cells.write(cell)
+        records.write(cell.folder, cell.phase, cell.parameters)
+        folder = records.resolve(cell.folder)
+        records.write_json(folder / "attempts" / "01" / "attempt.json", {"seconds": seconds})
+    assert plan._fixed(grid) == pytest.approx(5.0 + plan.NOTEBOOK, abs=0.5)

@@ -43,7 +43,10 @@ def run(
             if missing:
                 environment = os.environ | runner.surroundings(study.threads) | {"XLT_ENGINE": "snakemake"}
                 with _processes(profile, environment, folder) as environment:
+                    print(f"{study.name}: {len(missing)} of {len(grid)} cells to run; checking the data", flush=True)
                     expected = prepare()
+                    pace = f"about {plan.clock(expected.wall_seconds)} for all, {expected.jobs} at a time"
+                    print(f"{study.name}: {pace}; log in {records.relative(folder)}/snakemake.log", flush=True)
                     options = ["--kernel", kernel, *(["--limit", f"{limit:g}"] if limit else [])]
                     cell = warm.command("xlt_utils.cli:main", "cell", *options, server=environment.get("XLT_WARM"))
                     command = _snakemake(folder, study, expected.jobs, profile, cell)
@@ -88,8 +91,8 @@ def _finish(study: Study, grid: list[cells.Cell], kernel: str, environment: dict
     states = [(cell, status.state(cell)) for cell in grid if not records.is_done(cell.folder, cell.hash)]
     print(f"{study.name}: {len(grid) - len(states)} of {len(grid)} cells done")
     for cell, one in states:
-        if one.kind == "failed":
-            print(f"failed: {cell.phase} {cell.name}: {one.error}\n  log: {one.log}", file=sys.stderr)
+        if one.kind in ("failed", "stopped"):
+            print(f"{one.kind}: {cell.phase} {cell.name}: {one.error}\n  log: {one.log}", file=sys.stderr)
     code = report(study, grid, kernel)
     return runner.RAISED if states else code
 

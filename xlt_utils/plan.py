@@ -4,6 +4,7 @@ from the cells; the time from a few real training steps of this study's encoder 
 import contextlib
 import hashlib
 import itertools
+import os
 import statistics
 import tempfile
 import time
@@ -17,9 +18,10 @@ from xlt_utils import cells, records
 from xlt_utils.study import Study
 from xlt_utils.tasks import TASKS
 
-# Seconds that a cell takes beside its training and testing steps: kernel, imports, tables, pictures, checkpoints.
-# Measured on two cores; what earlier attempts of the same study took is used instead where there are any.
-FIXED = {"warm": 2.5, "cold": 12.0}
+# Seconds that a cell takes around its notebook (papermill, kernel, imports), measured on two cores; what earlier
+# attempts of the same study took is used instead where there are any.
+AROUND = {"warm": 1.2, "cold": 9.0}
+NOTEBOOK = 1.2  # seconds of a notebook beside its steps: loading, tables, pictures, checkpoints
 START = 15.0  # seconds of a run's own: imports of the warm server, Snakemake, the report
 SAMPLE = 200  # examples whose mean length stands for the task's
 MEASURED = 2.0  # seconds of steps a measurement
@@ -280,7 +282,11 @@ def _rung(size: int, below: int | None, cooldown: float) -> float:
 
 
 def _fixed(grid: list[cells.Cell]) -> float:
-    """Seconds a cell beside its notebook's work, by earlier attempts of the study, else as measured elsewhere."""
-    import os
-
-    return FIXED["cold" if os.environ.get("XLT_COLD") else "warm"]
+    """Seconds that a cell takes beside its steps: the median over the last attempts of the study's done cells."""
+    around = []
+    for folder in (records.resolve(cell.folder) for cell in grid):
+        with contextlib.suppress(IndexError, OSError, ValueError, TypeError):
+            attempt = records.read_json(sorted(folder.glob("attempts/*/attempt.json"))[-1])
+            around.append(attempt["seconds"] - records.read(folder).seconds["work"])
+    usual = AROUND["cold" if os.environ.get("XLT_COLD") else "warm"]
+    return NOTEBOOK + (statistics.median(around) if around else usual)

@@ -37,6 +37,7 @@ class Line:
         text += f"  {self.failed} failed" if self.failed else ""
         text += f"  left {plan.clock(self.left(jobs))}" if self.open else ""
         text += "  running " + ", ".join(f"{cell.phase} {cell.slug}" for cell in running) if running else ""
+        text += "  starting" if not running and not self.spent else ""
         self._show(text)
 
     def left(self, jobs: int) -> float:
