@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from test_study import GOOD, load
+from test_study_file import GOOD, load
 
 from xlt_utils import cells, records, sources
 

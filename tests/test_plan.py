@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from test_study import GOOD, load
+from test_study_file import GOOD, load
 
 from xlt_utils import cells, plan, records
 

@@ -34,10 +34,10 @@ Path(report, "index.html").write_text(str(missing))"""
 
 def write(folder: Path):
     """Write the study and its notebooks; return the study and its cells."""
-    from xlt_utils import cells, study
+    from xlt_utils import cells, study_file
 
     (folder / "grid.yaml").write_text(STUDY)
-    read = study.load(folder / "grid.yaml")
+    read = study_file.load(folder / "grid.yaml")
     for phase in cells.PHASES:
         write_notebook(Path(cells.notebook(phase)), "pass")
     given = {cell.phase: cell.parameters for cell in cells.expand(read, "somewhere", "1")}

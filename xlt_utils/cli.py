@@ -84,19 +84,19 @@ def microworld(given: argparse.Namespace) -> int:
 
 def _grid(path: str) -> tuple:
     """The study and its cells. Raises StudyFault where the file, or the place that it names as data, is not right."""
-    from xlt_utils import cells, study
+    from xlt_utils import cells, study_file
 
-    read = study.load(path)
+    read = study_file.load(path)
     try:
         return read, cells.expand(read)
     except (OSError, ValueError) as fault:
-        raise study.StudyFault(f"{path}: {fault}") from None
+        raise study_file.StudyFault(f"{path}: {fault}") from None
 
 
 def _check_data(path: str, study: object) -> None:
     """Raise StudyFault with every fault that the data would show later."""
     from xlt_utils import data
-    from xlt_utils.study import of_data
+    from xlt_utils.study_file import of_data
 
     if faults := data.check(study):
         raise of_data(path, faults)

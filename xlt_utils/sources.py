@@ -14,6 +14,8 @@ PACKAGE = Path(__file__).resolve().parent
 # Modules that carry, draw or start runs change no result; the record's schema number stands for records.py.
 MACHINERY = (
     "study",
+    "study_file",
+    "speed",
     "cells",
     "sources",
     "names",
