@@ -316,9 +316,9 @@ def cost(phases: pd.DataFrame) -> Figure:
 
 def learning_curve(curves: list[dict] | pd.DataFrame, unit: str = "steps", per_step: float = 1) -> Figure:
     """The loss of each named curve over training, as it was and as a running mean. `curves` are a record's
-    rows (name, step, loss); `per_step` turns steps into `unit`, such as tokens a step."""
+    rows (name, step, loss; without a name they are one curve); `per_step` turns steps into `unit`, such as tokens a step."""
     data = pd.DataFrame(curves, columns=["name", "step", "loss", "learning_rate"])
-    data["loss"] = pd.to_numeric(data["loss"])
+    data["name"], data["loss"] = data["name"].fillna("training"), pd.to_numeric(data["loss"])
     data[unit] = data["step"] * per_step
     names = list(dict.fromkeys(data["name"]))
     drawing, panels = _panels(names, lambda: 1.7)

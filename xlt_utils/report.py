@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -481,9 +481,16 @@ def executed_notebooks(index: pd.DataFrame, folder: Path) -> list[str]:
     """
     import nbformat
     from nbconvert import HTMLExporter
+    from nbconvert.filters import Highlight2HTML, clean_html
     from pygments.formatters import HtmlFormatter
 
-    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    # the notebooks of a phase share their code: what was coloured and cleaned once is kept
+    coloured = cache(Highlight2HTML(pygments_lexer="ipython3"))
+    filters = {"highlight_code": lambda source, language=None, metadata=None: coloured(source)}
+    filters["clean_html"] = cache(clean_html)
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, filters=filters
+    )
     environment = jinja2.Environment(loader=jinja2.PackageLoader("xlt_utils", "."), autoescape=True)
     frame = environment.get_template("notebook.html.jinja")
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
