@@ -93,14 +93,15 @@ def failed(folder: Path, phase: str, parameters: dict, error: str = "ValueError:
 
 def attempt(folder: Path, status: str, error: str | None = None, notebooks: bool = True) -> None:
     exit_code = 0 if status == "done" else 70
+    place = folder / "attempts" / f"{1 + len(list(folder.glob('attempts/*'))):02d}"
     facts = {"started": "2026-01-01T00:00:00Z", "ended": "2026-01-01T00:00:09Z", "seconds": 9.0, "status": status}
-    _write(folder / "attempts/01/attempt.json", {**facts, "exit": exit_code, "error": error, "pid": 1, "host": "here"})
+    _write(place / "attempt.json", {**facts, "exit": exit_code, "error": error, "pid": 1, "host": "here"})
     if notebooks:
         cells = [nbformat.v4.new_markdown_cell(f"# {folder.name}"), nbformat.v4.new_code_cell("print(1)")]
         cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
         for number, cell in enumerate(cells):
             cell["id"] = f"cell-{number}"
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "attempts/01/executed.ipynb")
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), place / "executed.ipynb")
 
 
 def _write(path: Path, content: dict) -> None:

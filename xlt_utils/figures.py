@@ -4,6 +4,7 @@ computed. The same rows give the same bytes."""
 
 import base64
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -315,10 +316,10 @@ def cost(phases: pd.DataFrame) -> Figure:
 
 
 def learning_curve(curves: list[dict] | pd.DataFrame, unit: str = "steps", per_step: float = 1) -> Figure:
-    """The loss of each named curve over training, as it was and as a running mean. `curves` are a record's
-    rows (name, step, loss; without a name they are one curve); `per_step` turns steps into `unit`, such as tokens a step."""
+    """The loss of each named curve over training, as logged and as a running mean. `curves` are a record's rows
+    (name, step, loss; without a name they are one curve); `per_step` turns steps into another `unit`."""
     data = pd.DataFrame(curves, columns=["name", "step", "loss", "learning_rate"])
-    data["name"], data["loss"] = data["name"].fillna("training"), pd.to_numeric(data["loss"])
+    data["name"], data["loss"] = data["name"].astype(object).fillna("training"), pd.to_numeric(data["loss"])
     data[unit] = data["step"] * per_step
     names = list(dict.fromkeys(data["name"]))
     drawing, panels = _panels(names, lambda: 1.7)
@@ -515,4 +516,4 @@ def _seconds(value: float) -> str:
 
 
 def _name(stem: str, arm: str) -> str:
-    return f"{stem}-{arm}" if arm else stem
+    return re.sub(r"[^\w+-]", "_", f"{stem}-{arm}" if arm else stem)  # a file's name

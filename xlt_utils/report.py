@@ -308,8 +308,10 @@ def _gap(found: Findings) -> str:
             change = scaling.t_interval(rows.pivot_table(index="seed", columns="tokens", values="gap").pipe(_change))
             said += f", at {short(first)} by {number(gaps[first])}: the gap changes by {change}"
     holes = len(scaling.absent(found.zero_shot, found.holes))
-    done = f"all {len(found.records)} cells are in" if not found.absent else f"{len(found.absent)} cells are not in"
-    return f"{said}; {done}" + (f", and {holes} places of the grid lack a mean." if holes else ".")
+    done = f"all {len(found.records)} cells are in"
+    if found.absent:
+        done = f"{len(found.absent)} of {len(found.records) + len(found.absent)} cells are not in"
+    return f"{said}; {done}" + (f", and {holes} of the targets' places on the grid lack a mean." if holes else ".")
 
 
 def _change(table: pd.DataFrame) -> pd.Series:

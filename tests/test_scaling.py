@@ -1,0 +1,172 @@
+import numpy as np
+import pandas as pd
+import pytest
+import simulated
+
+from xlt_utils import records, scaling
+from xlt_utils.tasks import TASKS
+
+RUNGS = (0, 256, 1024, 4096)
+
+
+def zero_shot(folder, **settings) -> pd.DataFrame:
+    done = simulated.study(folder / "study", notebooks=False, **settings)
+    return scaling.zero_shot(scaling.scores(records.table(done)))
+
+
+def power(slope: float, gain: float, noise: float = 0.0):
+    """A truth whose gain at I = 4096 is `gain`, and grows with I to the power of `slope`."""
+
+    def truth(task, language, seed, tokens, examples):
+        spread = np.random.default_rng([seed, tokens, examples, len(task), ord(language[-1])]).normal(0, 1)
+        return 0.3 + 0.01 * seed + (gain * (examples / 4096) ** slope if examples else 0) + noise * spread
+
+    return truth
+
+
+def test_scores_have_chance_at_zero_and_the_ceiling_at_one(tmp_path):
+    truth = {"xnli": 0.0, "sst": 1.0, "udpos": 0.25}
+    done = simulated.study(tmp_path / "s", tasks=tuple(truth), truth=lambda task, *_: truth[task], notebooks=False)
+    scores = scaling.scores(records.table(done))
+    for task, wanted in truth.items():
+        assert np.allclose(scores.loc[scores["task"] == task, "score"], wanted)
+    assert np.allclose(scores.loc[scores["task"] == "xnli", "value"], TASKS["xnli"].chance)
+
+
+def test_trained_targets_and_retrieval_are_averaged_apart(tmp_path):
+    level = {"sst": 0.2, "udpos": 0.6, "tatoeba": 0.9}
+    runs = zero_shot(tmp_path, truth=lambda task, *_: level[task])
+    means = runs.groupby("target")["zero_shot"].mean()
+    assert means[scaling.TRAINED] == pytest.approx(0.4)
+    assert scaling.RETRIEVAL not in means  # one retrieval target is no mean of several
+    assert means["tatoeba"] == pytest.approx(0.9)
+
+
+def test_the_gap_is_english_minus_the_mean_of_the_others(tmp_path):
+    runs = zero_shot(tmp_path, truth=lambda task, language, *_: 0.8 if language == "en" else 0.3)
+    trained = runs[runs["target"] == "sst"]
+    assert np.allclose(trained["gap"], 0.5) and np.allclose(trained["zero_shot"], 0.3)
+    assert runs[runs["target"] == "tatoeba"]["gap"].isna().all()  # English is not retrieved from English
+
+
+def test_a_run_without_a_language_has_no_mean_and_names_it(tmp_path):
+    done = simulated.study(tmp_path / "s", notebooks=False)
+    table = records.table(done)
+    lost = (table["language"] == "hi") & (table["seed"] == 1) & (table["task"] == "sst") & (table["tokens"] == 0)
+    runs = scaling.zero_shot(scaling.scores(table[~lost]))
+    holes = scaling.absent(runs)
+    assert len(holes) == 3 and set(holes["target"]) == {"sst"} and set(holes["reason"]) == {"no score in: hi"}
+    mean = runs[(runs["target"] == scaling.TRAINED) & (runs["seed"] == 1) & (runs["tokens"] == 0)]
+    assert mean["zero_shot"].isna().all()
+    surface = scaling.surface(runs, "sst", "mnli")
+    assert (surface.loc[surface["tokens"] == 0, "n"] == 1).all() and (surface["wanted"] == 2).all()
+
+
+def test_a_cell_that_never_ran_is_counted_and_named(tmp_path):
+    runs = zero_shot(tmp_path, skip=lambda seed, tokens, examples: (seed, tokens, examples) == (1, 0, 256))
+    assert len(scaling.absent(runs)) == 3  # a row for each of the three targets
+    # nobody ran a rung of 1M tokens: only the parameters of its cells know that it should be there
+    more = [{"seed": 0, "tokens": 1_000_000, "arm": None, "examples": 0}]
+    assert len(scaling.absent(runs, more)) == 3 + 3 * 2 * 3  # targets x seeds x rungs of I
+
+
+def test_two_runs_at_one_place_are_refused(tmp_path):
+    done = simulated.study(tmp_path / "s", notebooks=False)
+    table = records.table(done)
+    with pytest.raises(ValueError, match="same place on the grid"):
+        scaling.scores(pd.concat([table, table[table["seed"] == 0]]))
+
+
+def test_a_task_that_nobody_knows_is_refused_by_name(tmp_path):
+    table = records.table(simulated.study(tmp_path / "s", notebooks=False)).replace({"task": {"sst": "stt"}})
+    with pytest.raises(ValueError, match="stt"):
+        scaling.scores(table)
+
+
+def test_the_t_interval_is_the_textbook_one():
+    interval = scaling.t_interval([0.1, 0.3, np.nan])
+    assert (interval.n, interval.mean) == (2, pytest.approx(0.2))
+    assert interval.high - interval.mean == pytest.approx(12.7062 * 0.1, rel=1e-4)
+    one = scaling.t_interval([0.1])
+    assert one.mean == 0.1 and np.isnan(one.low) and not one.excludes(0) and "no interval" in str(one)
+
+
+def test_the_t_interval_holds_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    hits = sum(not scaling.t_interval(rng.normal(0.3, 0.1, 3)).excludes(0.3) for _ in range(2000))
+    assert 0.93 < hits / 2000 < 0.97
+
+
+def test_gains_are_paired_by_seed(tmp_path):
+    def truth(task, language, seed, tokens, examples):
+        return 0.2 + 0.3 * seed + (0.05 if examples else 0)  # seeds differ by far more than the gain
+
+    found = scaling.gain_table(scaling.gains(zero_shot(tmp_path, truth=truth)))
+    assert np.allclose(found["gain"], 0.05) and np.allclose(found["high"] - found["low"], 0, atol=1e-9)
+    assert (found["n"] == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("slope", "wanted"),
+    [(1.0, "in line with proportional"), (0.3, "less than proportional"), (1.8, "more than proportional")],
+)
+def test_a_known_slope_is_recovered(tmp_path, slope, wanted):
+    runs = zero_shot(tmp_path, truth=power(slope, 0.4, 1e-4), examples=RUNGS, seeds=(0, 1, 2, 3), tokens=(0,))
+    found = {verdict.target: verdict for verdict in scaling.verdicts(runs)}["udpos"]
+    assert found.slope.mean == pytest.approx(slope, abs=0.05)
+    assert found.gain.mean == pytest.approx(0.4, abs=0.01)
+    assert found.verdict == wanted
+
+
+def test_a_null_is_not_called_an_effect(tmp_path):
+    """The 95 % interval may be wrong about the gain's sign in 5 % of the studies; a verdict needs more than that."""
+    claims = 0
+    for number in range(60):
+        rng = np.random.default_rng(number)
+        places = [(seed, p, i) for seed in range(3) for p in (0, 100) for i in RUNGS]
+        rows = [(*place, "udpos", "trained", 0.3 + rng.normal(0, 0.03)) for place in places]
+        runs = pd.DataFrame(rows, columns=["seed", "tokens", "examples", "target", "group", "zero_shot"])
+        runs["arm"] = np.where(runs["examples"] > 0, "mnli", "")
+        verdict = scaling.verdict(scaling.gains(runs), "udpos", "mnli").verdict
+        claims += verdict not in ("no steady gain", "undecided")
+    assert claims <= 4  # 7 %
+
+
+def test_a_loss_is_called_harmful_and_one_seed_untestable(tmp_path):
+    harmful = zero_shot(tmp_path / "a", truth=power(1, -0.2, 1e-4), seeds=(0, 1, 2))
+    assert {verdict.verdict for verdict in scaling.verdicts(harmful)} == {"harmful"}
+    single = zero_shot(tmp_path / "b", seeds=(0,))
+    assert {verdict.verdict for verdict in scaling.verdicts(single)} == {"not testable"}
+
+
+def test_a_verdict_says_on_how_much_of_the_grid_it_rests(tmp_path):
+    runs = zero_shot(tmp_path, skip=lambda seed, tokens, examples: (seed, tokens, examples) == (1, 0, 256))
+    assert all("over the 2 of 3 rungs of P that are whole" in verdict.why for verdict in scaling.verdicts(runs))
+
+
+def test_near_languages_that_rise_more_are_found(tmp_path):
+    distances = {"de": 0.1, "fr": 0.2, "es": 0.6, "hi": 0.9}
+
+    def truth(task, language, seed, tokens, examples):
+        return 0.2 + 0.3 * (tokens > 0) * (1 - distances.get(language, 0))
+
+    done = simulated.study(tmp_path / "s", truth=truth, notebooks=False)
+    scores = scaling.scores(records.table(done))
+    near, far = scaling.near_and_far(scores["language"], distances)
+    assert (near, far) == (["de"], ["hi"])
+    assert np.allclose(scaling.movement_of(scores, near), 0.27)
+    assert np.allclose(scaling.movement_of(scores, far), 0.03)
+    assert scaling.near_and_far(["en", "de"], distances) == ([], [])
+
+
+def test_a_move_within_the_seed_noise_is_called_so():
+    few = scaling.t_interval([0.01, 0.03])
+    assert "do not move" in scaling.direction(few, noise=0.05)
+    assert "more than twice" in scaling.direction(few, noise=0.005)
+    assert scaling.direction(scaling.t_interval([0.2, 0.2001]), 0.05).startswith("rise (95 %")
+    assert scaling.direction(scaling.t_interval([-0.2, -0.2001]), 0.05).startswith("fall (95 %")
+
+
+def test_seed_noise_is_the_pooled_deviation_within_cells(tmp_path):
+    runs = zero_shot(tmp_path, truth=lambda task, language, seed, tokens, examples: 0.2 + 0.1 * seed + tokens / 1e7)
+    assert scaling.seed_noise(runs, "udpos") == pytest.approx(np.std([0, 0.1], ddof=1))
