@@ -67,14 +67,14 @@ def test_the_server_forks_before_any_pool_of_threads_is_started(server):
     assert names in ([], ["jemalloc_bg_thd"])  # of Arrow's memory pool, which looks after itself in a fork
 
 
-def test_a_warm_cell_costs_about_a_second(server, tmp_path):
-    took = []
-    for number in range(3):
+def test_a_warm_cell_costs_less_than_half_of_a_cold_one(server, tmp_path):
+    took = []  # on an idle machine 0.8 seconds against 3.3, and 12 for a notebook that imports torch
+    for number, environment in enumerate([dict(os.environ), server[1], server[1]]):
         began = time.time()
-        process = start(write_params(tmp_path / f"{number}", RECORD), server[1])
-        assert process.wait(30) == 0
+        process = start(write_params(tmp_path / f"{number}", RECORD), environment)
+        assert process.wait(60) == 0
         took.append(time.time() - began)
-    assert min(took) < 3.0  # 0.9 on an idle machine, 3.3 cold
+    assert min(took[1:]) < took[0] / 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -4,6 +4,7 @@ goes wrong into a message and an exit code: 65 bad input, 70 a notebook failed, 
 
 import argparse
 import os
+import shutil
 import sys
 
 from xlt_utils.names import Fault
@@ -25,7 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
 def check(given: argparse.Namespace) -> int:
     study, grid = _grid(given.study)
     _check_data(given.study, study)
-    print(f"{given.study}: no fault found; {len(grid)} cells, data in {grid[0].parameters['data']}")
+    from xlt_utils import encoders, records
+
+    free = shutil.disk_usage(records.RUNS if records.RUNS.exists() else records.ROOT).free
+    print(f"{given.study}: no fault found; {len(grid)} cells, data: {grid[0].parameters['data']}")
+    print(f"device {encoders.device()}, {encoders.precision()}; {free / 1e9:,.0f} GB free for runs")
     return 0
 
 

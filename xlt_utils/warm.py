@@ -92,6 +92,8 @@ def serve(folder: str) -> None:
     import importlib
     import pkgutil
 
+    # looking for a GPU during the imports must not bind this process to it: its forks could not use it then
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     # as a kernel sets them
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
