@@ -139,10 +139,12 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
     _shared_legend(drawing, panels)
     drawing.supxlabel({"tokens": "pretraining tokens P", "examples": f"{arm} examples I".strip()}[axis], fontsize=10)
     drawing.supylabel("zero-shot score (0: chance)", fontsize=10)
-    means = data.groupby(["target", axis])["zero_shot"].mean().unstack()
-    steps = (means.iloc[:, -1] - means.iloc[:, 0]).dropna().sort_values() if len(rungs) > 1 else pd.Series(dtype=float)
+    ladder = data.pivot_table(index=["target", "seed", other], columns=axis, values="zero_shot", dropna=False)
+    climbs = (ladder.iloc[:, -1] - ladder.iloc[:, 0]).dropna() if len(rungs) > 1 else pd.Series(dtype=float)
+    # only lines that have both ends, seed by seed: else a rung that is not there would pass for a movement
+    steps = climbs.groupby(level="target").mean().sort_values() if len(climbs) else climbs
     ends = f"from {symbol[axis]} = {short(rungs[0])} to {short(rungs[-1])}" if rungs else ""
-    title = _moves(steps, ends) if len(steps) else f"One rung of {symbol[axis]}: nothing to compare"
+    title = _moves(steps, ends) if len(steps) else f"No line has both ends of {symbol[axis]}: nothing to compare"
     caption = (
         f"Lines are means over seeds, dots are the single seeds ({data['seed'].nunique()}); the rungs stand evenly, "
         f"0 among them, so the axis is no scale. Dotted: chance. n = {_count(len(data), 'score')}."
@@ -150,7 +152,7 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
     told = [f"{target} {number(step, '+')}" for target, step in steps.items()]
     noun = {"tokens": "tokens", "examples": "intermediate examples"}[other]
     alt = f"{len(targets)} panels of the zero-shot score {ends}, lines for {_list(map(short, lines))} {noun}. "
-    alt += f"Mean change over all lines: {_list(told)}." if told else "There is one rung only."
+    alt += f"Mean change over the lines that have both ends: {_list(told)}." if told else "No line has both ends."
     return Figure(_name(f"curves-{axis}", arm if axis == "examples" else ""), drawing, data, title, caption, alt)
 
 
@@ -425,7 +427,7 @@ def _write_numbers(axes, table: pd.DataFrame, counts, wanted, limits: tuple[floa
             if not np.isfinite(value):
                 axes.add_patch(Rectangle((column, row), 1, 1, fill=False, **HATCHED, linewidth=0))
                 continue
-            text = f"{value:.2f}".replace("-", "−") + (f"\n{int(n)} of {int(full)}" if n < full else "")
+            text = f"{round(value, 2) + 0.0:.2f}".replace("-", "−") + (f"\n{int(n)} of {int(full)}" if n < full else "")
             colour = "white" if value < middle else "black"
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=size)
 

@@ -225,6 +225,9 @@ def _pretraining(found: Findings) -> str:
         )
     moves = {target: scaling.movement(found.zero_shot, target) for target in found.targets}
     whole = scaling.movement(found.zero_shot, found.focus)
+    if not any(interval.n for interval in [whole, *moves.values()]):
+        ends = f"{short(first)} and {short(last)} pretraining tokens"
+        return f"No seed has scores at both {ends} without intermediate training, so no movement is given."
     grouped = _by_direction(moves, found)
     return (
         f"From {short(first)} to {short(last)} pretraining tokens, without intermediate training, the zero-shot score "
@@ -267,14 +270,18 @@ def _intermediate(found: Findings) -> str:
     for arm in sorted({verdict.arm for verdict in found.verdicts}):
         own = {verdict.target: verdict for verdict in found.verdicts if verdict.arm == arm}
         rung = short(int(found.gains.loc[found.gains["arm"] == arm, "examples"].max()))
-        whole = own.get(found.focus)
         moves = {target: one.gain for target, one in own.items() if target not in MEANS.values()}
-        said = (
-            f"With {rung} {arm} examples the zero-shot score ({found.focus}) moves by {whole.gain} on average over P; "
+        if not any(interval.n for interval in moves.values()):
+            parts.append(f"No rung of P is whole over all seeds and rungs of {arm} examples, so no mean gain is given.")
+            continue
+        whole = (
+            f" ({found.focus}) moves by {own[found.focus].gain} on average over P" if found.focus in own else "s move"
         )
-        counts = sum(one.positive for one in own.values() if one.target in moves)
-        pairs = sum(one.pairs for one in own.values() if one.target in moves)
-        parts.append(said + f"{_by_direction(moves, found)}; {counts} of {pairs} means rose over all rungs and seeds.")
+        counts, pairs = (sum(getattr(own[target], name) for target in moves) for name in ("positive", "pairs"))
+        parts.append(
+            f"With {rung} {arm} examples the zero-shot score{whole}; {_by_direction(moves, found)}; over all rungs and "
+            f"seeds {counts} of {pairs} means are higher than without."
+        )
     return " ".join(parts) or "No run with intermediate training has one without beside it, so its gain is not known."
 
 

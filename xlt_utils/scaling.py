@@ -64,7 +64,8 @@ class Verdict:
 def number(value: float, sign: str = "") -> str:
     """A score or a difference as the report prints it: two digits, three below a tenth, a real minus."""
     digits = 3 if abs(value) < 0.0995 else 2
-    return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+    # + 0.0 makes the zero that a small loss is rounded to a plain one
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def t_interval(values: Iterable[float]) -> Interval:

@@ -69,13 +69,16 @@ class Grammar:
         found: dict[str, str] = {}
         if self.code == "en":
             return {lemma: lemma for words in lexicon.classes().values() for lemma in words}
+        english = {lemma for words in lexicon.classes().values() for lemma in words}
         random, taken = Random(f"roots of {self.code}"), set()
         for kind, words in lexicon.classes().items():
             inherited = set(sorted(words, key=lambda word: self._alienness(word))[: round(self.cognates * len(words))])
             for lemma in words:
                 root = self.changed(lemma) if lemma in inherited else ""
                 while not root or root in taken:
+                    # No false friends: a root of its own is no English word either.
                     root = self._root(random, 1 if kind == "function" else 2)
+                    root = "" if root in english else root
                 taken.add(root)
                 found[lemma] = root.capitalize() if kind == "day" else root
         return found

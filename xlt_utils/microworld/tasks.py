@@ -1,4 +1,4 @@
-"""Labelled examples from meanings: opinions, tagged sentences, messages (inference is in relations.py). Labels come from
+"""Labelled examples from meanings: opinions, tagged sentences, messages (inference: relations.py). Labels come from
 the meaning, not from the words, so they are right by construction and the same in every language; test sets are
 the same meanings said in each language. Every sentence that a test uses is remembered, and the running text
 leaves it out."""
