@@ -21,7 +21,7 @@ from xlt_utils.names import nearest
 from xlt_utils.records import Record
 from xlt_utils.scaling import MEANS, PLACE, Interval, Verdict, number
 
-PHASES = cells.PHASES[:3]  # the report is none of its own cells
+PHASES = paths.PHASES[:3]  # the report is none of its own cells
 
 
 @dataclass(frozen=True)
@@ -120,17 +120,17 @@ def gather(runs: str | Path, folders: Sequence[str] | None = None, missing: Iter
     Raises RecordFault when a record is cut off, and FileNotFoundError, with the nearest folder there is,
     when there is no record at all.
     """
-    root = records.resolve(runs)
+    root = paths.resolve(runs)
     if folders is None:
         there = sorted(path.parent for path in root.rglob("record.json"))
         found = {folder: records.read(folder) for folder in there}
         found = {folder: record for folder, record in found.items() if record.phase in PHASES}
     else:
-        found = {records.resolve(folder): records.read(folder) for folder in folders}
+        found = {paths.resolve(folder): records.read(folder) for folder in folders}
     if not found:
         near = nearest(root.name, sorted(path.name for path in root.parent.glob("*") if path.is_dir()))
         raise FileNotFoundError(f"{root}: no record below this folder, so there is nothing to report; {near}")
-    absent = [_absent(records.resolve(folder), state) for folder, state in missing]
+    absent = [_absent(paths.resolve(folder), state) for folder, state in missing]
     study = next(iter(found.values())).study
     return Findings(study, root, found, absent, _json(root / "plan.json"), _json(root / "run.json"))
 
@@ -148,9 +148,9 @@ def _place(folder: Path) -> dict[str, Any] | None:
     if given.get("phase") != "target":
         return None
     try:
-        before = _json(records.resolve(given["parameters"]["checkpoint"]) / "params.json")
+        before = _json(paths.resolve(given["parameters"]["checkpoint"]) / "params.json")
         tuned = before if before["phase"] == "intermediate" else None
-        first = _json(records.resolve(tuned["parameters"]["checkpoint"]) / "params.json") if tuned else before
+        first = _json(paths.resolve(tuned["parameters"]["checkpoint"]) / "params.json") if tuned else before
         place = {"seed": first["parameters"]["seed"], "tokens": first["parameters"]["tokens"]}
         second = tuned["parameters"] if tuned else {"arm": "", "examples": 0}
         return place | {"arm": second["arm"], "examples": second["examples"]}
@@ -256,12 +256,11 @@ def _distance(found: Findings) -> str:
         means = [table[table["language"].isin(languages)]["score"].mean() for languages in (near, far)]
         return f"Trained targets reach {number(means[0])} in {names[0]} and {number(means[1])} in {names[1]}."
     difference = scaling.t_interval(close - away)
-    known = "" if difference.excludes(0) or difference.n < 2 else ", an interval that includes 0"
-    who = "near ones" if difference.mean > 0 else "far ones"
+    told = "which does not tell them apart" if not difference.excludes(0) else ""
+    told = told or f"so the {'near' if difference.mean > 0 else 'far'} ones gain more"
     return (
         f"Over the same range the trained targets move by {number(np.nanmean(close), '+')} in {names[0]} and by "
-        f"{number(np.nanmean(away), '+')} in {names[1]}: the {who} gain more by {number(abs(difference.mean))} "
-        f"(near minus far: {difference}{known})."
+        f"{number(np.nanmean(away), '+')} in {names[1]}: near minus far is {difference}, {told}."
     )
 
 
@@ -292,13 +291,15 @@ def _proportional(found: Findings) -> str:
         for verdict in found.verdicts
         if verdict.slope and verdict.target not in MEANS.values()
     ]
-    claim = "Does the gain grow in proportion to I, a slope d log(gain) / d log(I) of 1?"
-    known = (
-        f"slopes where every rung gained: {'; '.join(slopes)}"
-        if slopes
-        else "no target gained at every rung, so no slope is fitted"
+    fitted = f"slopes where every rung gained: {'; '.join(slopes)}" if slopes else "no slope could be fitted"
+    return (
+        f"Whether the gain grows in proportion to I, a slope d log(gain) / d log(I) of 1: {_lower(word)}; "
+        f"{_lower(told)}; {fitted}."
     )
-    return f"{claim} {word}. {told}; {known}."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _gap(found: Findings) -> str:
@@ -363,7 +364,7 @@ def index_of_cells(found: Findings) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows)
     table["arm"] = table["arm"].fillna("") if "arm" in table else ""
-    order = table["phase"].map({name: place for place, name in enumerate(cells.PHASES)}).fillna(9)
+    order = table["phase"].map({name: place for place, name in enumerate(paths.PHASES)}).fillna(9)
     by = ["order", *(name for name in PLACE if name in table), "cell"]
     return table.assign(order=order).sort_values(by, ignore_index=True, na_position="last").drop(columns="order")
 
@@ -413,7 +414,7 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
     Beside index.html there are results.csv and results.parquet, figures/ (SVG, PNG, CSV) and notebooks/
     (the last attempt of every cell as HTML). What an earlier report left in those two folders goes.
     """
-    folder = records.resolve(folder)
+    folder = paths.resolve(folder)
     for name in ("figures", "notebooks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     kept = {path for picture in pictures for path in picture.save(folder / "figures")}
@@ -444,6 +445,7 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
         flags=sorted({flag for record in found.records.values() for flag in _flags(record)}),
         costs=costs.to_dict("records"),
         overhead=overhead(costs),
+        t=scaling.t_factor(len(found.seeds)),
         results=base64.b64encode((folder / "results.csv").read_bytes()).decode(),
         rows=len(table),
         versions=next(iter(found.records.values())).versions,

@@ -75,8 +75,13 @@ def t_interval(values: Iterable[float]) -> Interval:
     n = len(values)
     if n == 0:
         return Interval(np.nan, np.nan, np.nan, 0)
-    half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    half = t_factor(n) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half), n)
+
+
+def t_factor(n: int) -> float:
+    """How many standard errors of a mean of `n` values its interval reaches to either side; NaN for one value."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) if n > 1 else np.nan
 
 
 def scores(table: pd.DataFrame) -> pd.DataFrame:
