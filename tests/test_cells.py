@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from test_study_file import GOOD, load
 
-from xlt_utils import cells, records, sources
+from xlt_utils import cells, hashes, paths, records, sources
 
 
 def grid(tmp_path, text=GOOD, data="folder", fingerprint="1"):
     return cells.expand(load(tmp_path, text), data, fingerprint)
 
 
-def hashes(grid):
+def hashes_of(grid):
     return {cell.slug: cell.hash for cell in grid}
 
 
@@ -42,41 +42,41 @@ def test_ladders_are_chains_and_inputs_stand_first(tmp_path):
 
 
 def test_a_changed_setting_changes_what_depends_on_it_alone(tmp_path):
-    before = hashes(grid(tmp_path))
-    after = hashes(grid(tmp_path, GOOD.replace("[512, 4096]", "[512, 8192]")))
+    before = hashes_of(grid(tmp_path))
+    after = hashes_of(grid(tmp_path, GOOD.replace("[512, 4096]", "[512, 8192]")))
     assert {slug for slug in before if after.get(slug) != before[slug]} == {s for s in before if "i4096" in s}
-    after = hashes(grid(tmp_path, GOOD + "  epochs: 3\n"))
+    after = hashes_of(grid(tmp_path, GOOD + "  epochs: 3\n"))
     assert {slug for slug in before if after[slug] != before[slug]} == {s for s in before if s.endswith("3tasks")}
-    after = hashes(grid(tmp_path, GOOD.replace("0, 100k", "0, 200k").replace("p100k", "p200k")))
+    after = hashes_of(grid(tmp_path, GOOD.replace("0, 100k", "0, 200k").replace("p100k", "p200k")))
     assert after["s0-p0"] == before["s0-p0"] and after["s0-p1.6M"] != before["s0-p1.6M"]  # its trunk is another
 
 
 def test_names_and_places_change_no_hash_and_data_do(tmp_path):
-    before = hashes(grid(tmp_path))
-    assert hashes(grid(tmp_path, GOOD.replace("name: demo", "name: other"), data="elsewhere")) == before
-    assert all(after != before[slug] for slug, after in hashes(grid(tmp_path, fingerprint="2")).items())
+    before = hashes_of(grid(tmp_path))
+    assert hashes_of(grid(tmp_path, GOOD.replace("name: demo", "name: other"), data="elsewhere")) == before
+    assert all(after != before[slug] for slug, after in hashes_of(grid(tmp_path, fingerprint="2")).items())
 
 
 def test_the_hash_is_the_same_in_another_process_and_order():
     parameters = {"seed": 0, "rate": 1e-4, "names": ["a"], "out": "x"}
     turned = {"out": "y", "names": ["a"], "rate": 0.0001, "seed": 0}
-    assert cells.digest("target", parameters, "c", "d", []) == cells.digest("target", turned, "c", "d", [])
-    code = f"from xlt_utils import cells; print(cells.digest('target', {turned}, 'c', 'd', []))"
+    assert hashes.digest("target", parameters, "c", "d", []) == hashes.digest("target", turned, "c", "d", [])
+    code = f"from xlt_utils import hashes; print(hashes.digest('target', {turned}, 'c', 'd', []))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
-    assert other.stdout.strip() == cells.digest("target", parameters, "c", "d", [])
+    assert other.stdout.strip() == hashes.digest("target", parameters, "c", "d", [])
 
 
 @pytest.mark.parametrize("number", range(3))
 def test_a_cell_gives_its_notebook_all_parameters_and_no_other(tmp_path, number):
-    phase = cells.PHASES[number]
-    declared = sources.declared(records.ROOT / "notebooks" / f"0{number + 1}_{phase}.ipynb")
+    phase = paths.PHASES[number]
+    declared = sources.declared(paths.ROOT / "notebooks" / f"0{number + 1}_{phase}.ipynb")
     for cell in grid(tmp_path):
         if cell.phase == phase:
             assert set(cell.parameters) == set(declared)
 
 
 def test_params_are_written_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     cell = grid(tmp_path)[1]
     path = cells.write(cell)
     before = path.stat().st_mtime_ns
@@ -86,9 +86,9 @@ def test_params_are_written_once(tmp_path, monkeypatch):
 
 
 def test_the_report_depends_on_the_records_and_on_what_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     study, everything = load(tmp_path), grid(tmp_path)
-    monkeypatch.setattr(cells, "notebook", lambda phase: "notebooks/01_pretrain.ipynb")
+    monkeypatch.setattr(paths, "notebook", lambda phase: "notebooks/01_pretrain.ipynb")
     written = everything[0]
     cells.write(written)
     records.write(written.folder, written.phase, written.parameters)
@@ -96,7 +96,7 @@ def test_the_report_depends_on_the_records_and_on_what_is_missing(tmp_path, monk
     assert first.parameters["cells"] == [written.folder] and len(first.parameters["missing"]) == len(everything) - 1
     failed = cells.report(study, everything, {everything[1].folder})
     assert [everything[1].folder, "failed"] in failed.parameters["missing"] and failed.hash != first.hash
-    record = Path(records.resolve(written.folder)) / "record.json"
+    record = Path(paths.resolve(written.folder)) / "record.json"
     record.write_text(record.read_text().replace('"device": "', '"device": "another '))
     assert cells.report(study, everything, set()).hash != first.hash
 

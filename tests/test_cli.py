@@ -7,7 +7,7 @@ import time
 import pytest
 from test_study_file import GOOD
 
-from xlt_utils import cli, records
+from xlt_utils import cli, paths
 
 
 def xlt(*arguments):
@@ -31,7 +31,7 @@ def test_a_bad_study_file_ends_every_command_with_65(tmp_path, capsys, command, 
     file.write_text(text)
     assert cli.main([command, str(file)]) == 65
     assert f"{file}: " in capsys.readouterr().err
-    assert not (records.RUNS / "demo").exists()
+    assert not (paths.RUNS / "demo").exists()
 
 
 def test_data_that_are_not_there_are_named(tmp_path, capsys):

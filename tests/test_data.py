@@ -1,7 +1,7 @@
 import datasets
 import pytest
 
-from xlt_utils import data, records
+from xlt_utils import data, paths
 from xlt_utils.tasks import TASKS, Source
 
 NLI = ["entailment", "neutral", "contradiction"]
@@ -109,10 +109,10 @@ def test_a_folder_that_is_not_there_is_named():
 
 
 def test_the_microworld_is_written_once_and_has_every_task_in_every_language(world):
-    from xlt_utils import microworld
+    from xlt_utils import microworld, paths
 
     assert world == data.locate("microworld", {"seed": 0, "sentences": 6_000, "bilingual": 0.05})
-    assert (records.resolve(world) / "manifest.json").is_file()
+    assert (paths.resolve(world) / "manifest.json").is_file()
     everywhere = set(microworld.LANGUAGES)
     for task in TASKS.values():
         if task.test:
@@ -126,7 +126,7 @@ def test_text_comes_in_chunks(world):
     assert sum(map(len, chunks)) == len(data.load(data.TEXT, world, "xa"))
 
 
-MIRROR = records.ROOT.parent / "shared" / "mirror"
+MIRROR = paths.ROOT.parent / "shared" / "mirror"
 
 
 @pytest.mark.skipif(not MIRROR.is_dir(), reason="the real data in ../shared/mirror are not here")

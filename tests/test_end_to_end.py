@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from xlt_utils import records
+from xlt_utils import paths, records
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -26,7 +26,7 @@ def tiny() -> Path:
     """The run folder of params/tiny.yaml after `xlt run`."""
     done = subprocess.run([BIN / "xlt", "run", ROOT / "params" / "tiny.yaml"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return records.RUNS / "tiny"
+    return paths.RUNS / "tiny"
 
 
 def cell(tiny: Path, phase: str, start: str) -> dict:
@@ -39,7 +39,7 @@ def test_every_cell_has_its_record_and_the_report_stands(tiny):
         phase: len(list((tiny / phase).glob("*/record.json"))) for phase in ("pretrain", "intermediate", "target")
     }
     assert phases == {"pretrain": 2, "intermediate": 4, "target": 6}
-    page = (records.REPORTS / "tiny" / "index.html").read_text()
+    page = (paths.REPORTS / "tiny" / "index.html").read_text()
     assert "udpos" in page and "tatoeba" in page
 
 
@@ -80,7 +80,7 @@ def test_a_notebook_gives_the_same_result_however_it_is_run(tiny, tmp_path, way,
         assert getattr(here, part) == getattr(there, part), part
     weights = Path("state/encoder/model.safetensors")
     if phase != "target":
-        assert (tmp_path / weights).read_bytes() == (records.resolve(there.parameters["out"]) / weights).read_bytes()
+        assert (tmp_path / weights).read_bytes() == (paths.resolve(there.parameters["out"]) / weights).read_bytes()
 
 
 def test_a_wrong_study_ends_before_any_kernel_with_all_its_faults(tmp_path):
@@ -93,7 +93,7 @@ def test_a_wrong_study_ends_before_any_kernel_with_all_its_faults(tmp_path):
     assert done.returncode == 65
     for word in ("wrong.yaml", "udpoz", "`udpos`", "evaluation_exampels", "`evaluation_examples`"):
         assert word in done.stderr, done.stderr
-    assert not (records.RUNS / "wrong" / "target").exists()
+    assert not (paths.RUNS / "wrong" / "target").exists()
 
 
 def test_a_rung_larger_than_the_data_ends_before_any_kernel(tmp_path):
@@ -105,4 +105,4 @@ def test_a_rung_larger_than_the_data_ends_before_any_kernel(tmp_path):
     done = subprocess.run([BIN / "xlt", "run", file], capture_output=True, text=True)
     assert done.returncode == 65
     assert "900,000 is more than the" in done.stderr and "mnli" in done.stderr, done.stderr
-    assert not os.path.exists(records.RUNS / "large" / "pretrain")
+    assert not os.path.exists(paths.RUNS / "large" / "pretrain")

@@ -61,7 +61,7 @@ def test_an_input_without_a_record_is_named_with_what_to_run(tmp_path):
 
 
 def test_a_notebook_collects_its_own_parameters():
-    declared = sources.declared(parameters.records.ROOT / "notebooks" / "01_pretrain.ipynb")
+    declared = sources.declared(parameters.paths.ROOT / "notebooks" / "01_pretrain.ipynb")
     names = {name: one.default for name, one in declared.items()} | {"something": "else"}
     assert set(parameters.collect("01_pretrain", names)) == set(declared)
     with pytest.raises(parameters.BadParameters, match="seed = '0'"):

@@ -5,7 +5,7 @@ import json
 import pytest
 from test_study_file import GOOD, load
 
-from xlt_utils import cells, plan, records
+from xlt_utils import cells, paths, plan, records
 
 SMALL = GOOD.replace("vocabulary: 1k}", "vocabulary: 1k}\n  vocabulary_sample: 2k").replace("1.6M", "200k")
 
@@ -38,7 +38,7 @@ def test_time_and_flops_are_above_nothing_and_grow_with_the_work(made):
 
 def test_the_plan_of_a_run_is_made_once(made, tmp_path, monkeypatch):
     study, grid, one = made
-    monkeypatch.setattr(records, "RUNS", tmp_path)
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
     monkeypatch.setattr(plan, "make", lambda *_: one)
     assert plan.for_run(study, grid, 2) == one
     assert json.loads((tmp_path / "demo" / "plan.json").read_text())["cells"] == one.cells
@@ -60,12 +60,12 @@ def test_clock(seconds, text):
 
 def test_what_earlier_cells_took_around_their_notebooks_counts(made, tmp_path, monkeypatch):
     study, grid, _ = made
-    monkeypatch.setattr(records, "RUNS", tmp_path)
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
     grid = cells.expand(study, grid[0].parameters["data"], "1")
     assert plan._fixed(grid) == plan.AROUND["warm"] + plan.NOTEBOOK
     for cell, seconds in zip(grid, (3.0, 5.0, 9.0), strict=False):
         cells.write(cell)
         records.write(cell.folder, cell.phase, cell.parameters)
-        folder = records.resolve(cell.folder)
+        folder = paths.resolve(cell.folder)
         records.write_json(folder / "attempts" / "01" / "attempt.json", {"seconds": seconds})
     assert plan._fixed(grid) == pytest.approx(5.0 + plan.NOTEBOOK, abs=0.5)

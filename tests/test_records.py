@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from xlt_utils import records
+from xlt_utils import paths, records
 
 ROW = {"task": "udpos", "language": "en", "metric": "f1", "value": 0.5, "n": 10}
 GIVEN = {"study": "s", "seed": 0, "threads": 1}
@@ -84,5 +84,5 @@ def test_a_missing_input_says_what_to_run(tmp_path):
 
 
 def test_paths_inside_the_project_are_stored_relative(tmp_path):
-    assert records.relative(records.ROOT / "runs" / "x") == "runs/x" == records.relative("runs/../runs/x")
-    assert records.relative(tmp_path) == str(tmp_path)
+    assert paths.relative(paths.ROOT / "runs" / "x") == "runs/x" == paths.relative("runs/../runs/x")
+    assert paths.relative(tmp_path) == str(tmp_path)

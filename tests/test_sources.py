@@ -3,7 +3,7 @@
 import pytest
 from tiny_notebooks import write_notebook
 
-from xlt_utils import records, sources
+from xlt_utils import paths, sources
 
 
 def test_parameters_are_read_with_defaults_and_types(tmp_path):
@@ -49,6 +49,6 @@ def test_the_report_depends_on_what_draws_it(tmp_path):
     assert sources.code(notebook, "report") != sources.code(notebook, "target")
 
 
-@pytest.mark.parametrize("notebook", sorted((records.ROOT / "notebooks").glob("0*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("notebook", sorted((paths.ROOT / "notebooks").glob("0*.ipynb")), ids=lambda path: path.stem)
 def test_the_notebooks_declare_their_parameters(notebook):
     assert {"study", "out"} <= set(sources.declared(notebook))

@@ -6,20 +6,20 @@ import io
 import pytest
 from test_cells import grid
 
-from xlt_utils import cells, progress, records, status
+from xlt_utils import cells, paths, progress, records, status
 
 
 @pytest.fixture
 def cell(tmp_path, monkeypatch):
     """The first cell of a study, its folder written and nothing run."""
-    monkeypatch.setattr(records, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     everything = grid(tmp_path)
     cells.write(everything[0])
     return everything[0]
 
 
 def attempt(cell, number, **state):
-    folder = records.resolve(cell.folder) / "attempts" / f"{number:02d}"
+    folder = paths.resolve(cell.folder) / "attempts" / f"{number:02d}"
     records.write_json(folder / "attempt.json", {"seconds": 2.0, "error": None, **state})
 
 
@@ -32,7 +32,7 @@ def test_the_states_of_a_cell(cell):
     attempt(cell, 1, status="failed", error="ValueError: x")
     assert status.state(cell) == status.State("failed", "ValueError: x", f"{cell.folder}/attempts/01/log.txt", 2.0)
     attempt(cell, 2, status="running")
-    with open(records.resolve(cell.folder) / ".lock", "w") as lock:
+    with open(paths.resolve(cell.folder) / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert status.state(cell).kind == "running"
     # nobody holds the lock: that runner was killed

@@ -34,12 +34,12 @@ Path(report, "index.html").write_text(str(missing))"""
 
 def write(folder: Path):
     """Write the study and its notebooks; return the study and its cells."""
-    from xlt_utils import cells, study_file
+    from xlt_utils import cells, paths, study_file
 
     (folder / "grid.yaml").write_text(STUDY)
     read = study_file.load(folder / "grid.yaml")
-    for phase in cells.PHASES:
-        write_notebook(Path(cells.notebook(phase)), "pass")
+    for phase in paths.PHASES:
+        write_notebook(Path(paths.notebook(phase)), "pass")
     given = {cell.phase: cell.parameters for cell in cells.expand(read, "somewhere", "1")}
     given["report"] = dict.fromkeys(("study", "runs", "cells", "missing", "out", "report"))
     for phase, parameters in given.items():
@@ -47,7 +47,7 @@ def write(folder: Path):
         last = f"from xlt_utils import records\nrecords.write(out, {phase!r}, dict({names}))"
         first = {"pretrain": HINDERED.format(folder=str(folder)), "report": PAGE}.get(phase, "pass")
         declared = "\n".join(f"{name} = None" for name in parameters)
-        write_notebook(Path(cells.notebook(phase)), first, last, parameters=declared)
+        write_notebook(Path(paths.notebook(phase)), first, last, parameters=declared)
     return read, cells.expand(read, "somewhere", "1")
 
 

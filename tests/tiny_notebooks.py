@@ -3,7 +3,13 @@
 import json
 from pathlib import Path
 
-PARAMETERS = 'study = "tiny"\nseed = 0\nrate = 0.5\nnames = ["a"]\nlimit = 3  # type: int|None\nout = "runs/by-hand/tiny"'
+PARAMETERS = """study = "tiny"
+seed = 0
+rate = 0.5
+names = ["a"]
+limit = 3  # type: int|None
+out = "runs/by-hand/tiny"
+"""
 RECORD = """from xlt_utils import records
 parameters = dict(study=study, seed=seed, rate=rate, names=names, limit=limit, out=out)
 records.write(out, "pretrain", parameters, coordinates={"seed": seed, "tokens": 0})"""

@@ -15,7 +15,7 @@ from filelock import FileLock
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from xlt_utils import data as data_
-from xlt_utils import encoders, records
+from xlt_utils import encoders, paths
 from xlt_utils.tasks import Task
 
 IGNORED = -100  # the label that torch's cross entropy leaves out
@@ -249,7 +249,7 @@ def epochs(encoded: Encoded, rows: np.ndarray, batch: int, seed: int):
 def _built(kind: str, key: dict, build) -> Path:
     """The folder of something that `key` determines: built once, under a lock, whole or not at all."""
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    folder = records.RUNS / "data" / f"{kind}-{name}"
+    folder = paths.RUNS / "data" / f"{kind}-{name}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -4,21 +4,15 @@ set means a new run folder and an unchanged one is never run again."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlt_utils import records, sources
+from xlt_utils import hashes, paths, records, sources
 
 if TYPE_CHECKING:  # a notebook's last cell needs the hashes, not the study file's models
     from xlt_utils.study import Arm, Study
-
-PHASES = ("pretrain", "intermediate", "target", "report")
-# Where a run lies and what it is called changes no result; what it reads is in the hash as hashes.
-PLACES = ("study", "data", "out", "previous", "checkpoint", "runs", "cells", "missing", "report")
 
 
 @dataclass(frozen=True)
@@ -51,21 +45,15 @@ class Grid:
     def add(self, phase: str, slug: str, parameters: dict[str, Any], **inputs: Cell | None) -> Cell:
         """Complete a cell with what follows from the rest: its paths, its hash, its folder."""
         if phase not in self.code:
-            self.code[phase] = sources.code(records.resolve(notebook(phase)), phase)
+            self.code[phase] = sources.code(paths.resolve(paths.notebook(phase)), phase)
         parameters = {"study": self.study.name, "data": self.data, **parameters, "threads": self.study.threads}
         parameters |= {name: cell and cell.folder for name, cell in inputs.items()}
         read = tuple(cell for cell in inputs.values() if cell)
-        hash = digest(phase, parameters, self.code[phase], self.fingerprint, [cell.hash for cell in read])
-        folder = records.relative(records.RUNS / self.study.name / phase / f"{slug}-{hash}")
-        cell = Cell(phase, slug, notebook(phase), {**parameters, "out": folder}, read, hash, folder)
+        hash = hashes.digest(phase, parameters, self.code[phase], self.fingerprint, [cell.hash for cell in read])
+        folder = paths.relative(paths.RUNS / self.study.name / phase / f"{slug}-{hash}")
+        cell = Cell(phase, slug, paths.notebook(phase), {**parameters, "out": folder}, read, hash, folder)
         self.cells.append(cell)
         return cell
-
-
-def notebook(phase: str) -> str:
-    """The notebook of a phase; `XLT_NOTEBOOKS` names another folder of them (tests do)."""
-    folder = os.environ.get("XLT_NOTEBOOKS", "notebooks")
-    return records.relative(Path(folder) / f"0{PHASES.index(phase) + 1}_{phase}.ipynb")
 
 
 def expand(study: Study, data: str | None = None, fingerprint: str | None = None) -> list[Cell]:
@@ -77,7 +65,7 @@ def expand(study: Study, data: str | None = None, fingerprint: str | None = None
         from xlt_utils import data as loading
 
         data = loading.locate(study.data, study.microworld and study.microworld.model_dump())
-    grid = Grid(study, data, _fingerprint(data) if fingerprint is None else fingerprint)
+    grid = Grid(study, data, hashes.fingerprint(data) if fingerprint is None else fingerprint)
     for seed in study.seeds:
         rung = None
         for tokens in study.pretrain.tokens:
@@ -128,19 +116,21 @@ def report(study: Study, grid: list[Cell], failed: set[str]) -> Cell:
     rest = [cell.folder for cell in grid if cell.folder not in there]
     parameters = {
         "study": study.name,
-        "runs": records.relative(records.RUNS / study.name),
+        "runs": paths.relative(paths.RUNS / study.name),
         "cells": [cell.folder for cell in done],
         "missing": [[folder, "failed" if folder in failed else "missing"] for folder in rest],
-        "report": records.relative(records.REPORTS / study.name),
+        "report": paths.relative(paths.REPORTS / study.name),
     }
-    hash = _report_digest(parameters, notebook("report"))
-    folder = records.relative(records.RUNS / study.name / "report" / f"{study.name}-{hash}")
-    return Cell("report", study.name, notebook("report"), {**parameters, "out": folder}, tuple(done), hash, folder)
+    hash = hashes.of_report(parameters, paths.notebook("report"))
+    folder = paths.relative(paths.RUNS / study.name / "report" / f"{study.name}-{hash}")
+    return Cell(
+        "report", study.name, paths.notebook("report"), {**parameters, "out": folder}, tuple(done), hash, folder
+    )
 
 
 def write(cell: Cell) -> Path:
     """Write a cell's params.json, which the runner takes; a file that says the same is left as it is."""
-    path = records.resolve(cell.folder) / "params.json"
+    path = paths.resolve(cell.folder) / "params.json"
     content = {
         "phase": cell.phase,
         "cell": cell.name,
@@ -163,51 +153,3 @@ def short(size: int) -> str:
         if size >= unit and size * 100 % unit == 0:
             return f"{size / unit:.2f}".rstrip("0").rstrip(".") + letter
     return str(size)
-
-
-def digest(phase: str, parameters: dict[str, Any], code: str, data: str, inputs: list[str]) -> str:
-    """The hash of a cell, 8 hex digits, the same on every machine and for every order of the parameters.
-
-    `code` is sources.code(...) of the notebook, `data` the data's fingerprint, `inputs` the hashes of what is read.
-    """
-    parameters = {name: value for name, value in parameters.items() if name not in PLACES}
-    covered = [records.SCHEMA, phase, parameters, code, data, inputs]
-    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def hash_in(folder: Path, phase: str, parameters: dict[str, Any]) -> str:
-    """The hash that a record carries: params.json's when `xlt` wrote it for these parameters, else by hand."""
-    try:
-        given = json.loads((folder / "params.json").read_text(encoding="utf-8"))
-        if given["phase"] == phase and given["parameters"] == json.loads(json.dumps(parameters)):
-            return given["hash"]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return hash_by_hand(phase, parameters)
-
-
-def hash_by_hand(phase: str, parameters: dict[str, Any]) -> str:
-    """The hash of a notebook run without `xlt`: that of the same cell of a study, `byhand` where it is unknown."""
-    try:
-        if phase == "report":
-            return _report_digest(parameters, notebook(phase))
-        before = [parameters.get(name) for name in ("checkpoint", "previous")]
-        inputs = [records.read(folder).hash for folder in before if folder]
-        code = sources.code(records.resolve(notebook(phase)), phase)
-        return digest(phase, parameters, code, _fingerprint(parameters.get("data")), inputs)
-    except (OSError, ValueError, KeyError, TypeError):
-        return "byhand"
-
-
-def _report_digest(parameters: dict[str, Any], notebook: str) -> str:
-    """The report's hash: of the records' bytes and of what is missing."""
-    paths = [records.resolve(folder) / "record.json" for folder in parameters["cells"]]
-    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    missing = json.dumps(parameters["missing"])
-    return digest("report", {}, sources.code(records.resolve(notebook), "report"), missing, contents)
-
-
-def _fingerprint(data: str | None) -> str:
-    from xlt_utils import data as loading
-
-    return loading.fingerprint(data) if data else ""

@@ -26,9 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
 def check(given: argparse.Namespace) -> int:
     study, grid = _grid(given.study)
     _check_data(given.study, study)
-    from xlt_utils import encoders, records
+    from xlt_utils import encoders, paths
 
-    free = shutil.disk_usage(records.RUNS if records.RUNS.exists() else records.ROOT).free
+    free = shutil.disk_usage(paths.RUNS if paths.RUNS.exists() else paths.ROOT).free
     print(f"{given.study}: no fault found; {len(grid)} cells, data: {grid[0].parameters['data']}")
     print(f"device {encoders.device()}, {encoders.precision()}; {free / 1e9:,.0f} GB free for runs")
     return 0
@@ -100,10 +100,10 @@ def _grid(path: str) -> tuple:
 
 def _check_data(path: str, study: object) -> None:
     """Raise StudyFault with every fault that the data would show later."""
-    from xlt_utils import data
+    from xlt_utils import preflight
     from xlt_utils.study_file import of_data
 
-    if faults := data.check(study):
+    if faults := preflight.check(study):
         raise of_data(path, faults)
 
 

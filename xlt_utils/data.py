@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from xlt_utils import microworld, records
+from xlt_utils import microworld, paths
 from xlt_utils.languages import LANGUAGES
-from xlt_utils.tasks import TASKS, Source, Task
+from xlt_utils.tasks import Source, Task
 
 TEXT = Source("text/multilingual", "{code}", "train", {"text": "text"})
 # The embedded data that a notebook uses when nobody names any: large enough for its tiny defaults.
@@ -37,15 +37,15 @@ def locate(data: str, settings: dict | None = None) -> str:
         # Its folder is named after all that decides its bytes: the settings and the generator itself.
         generator = [file.read_bytes() for file in sorted(Path(microworld.__file__).parent.glob("*.py"))]
         name = hashlib.sha256(b"".join([json.dumps(settings, sort_keys=True).encode(), *generator])).hexdigest()[:8]
-        folder = records.RUNS / "data" / f"microworld-{name}"
+        folder = paths.RUNS / "data" / f"microworld-{name}"
         microworld.write(folder, languages=list(microworld.LANGUAGES), **settings)
-        return records.relative(folder)
-    folder = records.resolve(data)
+        return paths.relative(folder)
+    folder = paths.resolve(data)
     if not folder.is_dir():
         raise DataError(
             f"data: {data!r} is no folder (looked at {folder}); give 'microworld', 'hub' or a mirror folder"
         )
-    return records.relative(folder)
+    return paths.relative(folder)
 
 
 @functools.cache
@@ -54,7 +54,7 @@ def fingerprint(data: str) -> str:
     if data == "hub":
         return "hub"
     digest = hashlib.sha256()
-    folder = records.resolve(data)
+    folder = paths.resolve(data)
     for file in sorted(folder.rglob("*.parquet")):
         digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
         with open(file, "rb") as stream:
@@ -71,7 +71,7 @@ def config_name(source: Source, language: str | None) -> str:
 def _configs(data: str, dataset: str) -> tuple[str, ...]:
     import datasets
 
-    path = dataset if data == "hub" else records.resolve(data) / dataset
+    path = dataset if data == "hub" else paths.resolve(data) / dataset
     if data != "hub" and not Path(path).is_dir():
         raise DataError(f"{dataset}: no such data set in {data} (looked for the folder {path})")
     return tuple(datasets.get_dataset_config_names(str(path)))
@@ -90,10 +90,10 @@ def load(source: Source, data: str, language: str | None = None):
     configs = _configs(data, source.dataset)
     if config not in configs:
         raise DataError(f"{where}: no such config; {_nearest(config, configs)}")
-    path = source.dataset if data == "hub" else str(records.resolve(data) / source.dataset)
+    path = source.dataset if data == "hub" else str(paths.resolve(data) / source.dataset)
     # The library's own cache takes two folders with data sets of one name for the same data (datasets 5.2): each
     # mirror has a cache of its own, under the name of its content.
-    cache = None if data == "hub" else str(records.RUNS / "data" / f"arrow-{fingerprint(data)[:16]}")
+    cache = None if data == "hub" else str(paths.RUNS / "data" / f"arrow-{fingerprint(data)[:16]}")
     try:
         rows = datasets.load_dataset(path, config, split=source.split, cache_dir=cache)
     except (ValueError, FileNotFoundError) as error:
@@ -148,65 +148,6 @@ def text(data: str, language: str, chunk: int = 10_000) -> Iterator[list[str]]:
     rows = load(TEXT, data, language)
     for start in range(0, len(rows), chunk):
         yield rows[start : start + chunk]["text"]
-
-
-def check(study) -> list[str]:
-    """Every fault that a study's data would show later: data sets, configs and columns that are not
-    there, languages that a task lacks, rungs larger than the data. Loads the data, trains nothing but the
-    vocabulary."""
-    faults = []
-    try:
-        data = locate(study.data, study.microworld.model_dump() if study.microworld else None)
-    except DataError as error:
-        return [str(error)]
-    wanted = [
-        ("intermediate.examples", name, max(study.intermediate.examples, default=0)) for name in _arm_tasks(study)
-    ]
-    wanted += [("target.examples", name, study.target.examples) for name in study.target.tasks if TASKS[name].trains]
-    for field, name, number in wanted:
-        try:
-            there = len(examples(TASKS[name], "train", data))
-            if number > there:
-                faults.append(f"{field}: {number:,} is more than the {there:,} training examples of {name}")
-        except DataError as error:
-            faults.append(str(error))
-    for name in study.target.tasks:
-        try:
-            held = languages_with(TASKS[name], data)
-        except DataError as error:
-            faults.append(str(error))
-            continue
-        for code in study.target_languages(name):
-            if code not in held and not (code == "en" and TASKS[name].format == "retrieval"):
-                faults.append(f"target.tasks: {name} has no test data in {code!r}; it has {', '.join(held)}")
-    if not faults:
-        faults += _check_text(study, data)
-    return faults
-
-
-def _check_text(study, data: str) -> list[str]:
-    from xlt_utils import batches
-
-    settings = study.pretrain
-    try:
-        tokenizer = batches.vocabulary(
-            data,
-            study.languages,
-            settings.encoder.vocabulary,
-            settings.vocabulary_sample,
-            settings.language_exponent,
-        )
-        text_ = batches.Text(data, study.languages, tokenizer.folder, settings.length, settings.language_exponent)
-        steps = max(settings.tokens) // (settings.length * settings.batch)
-        for seed in study.seeds:
-            text_.draw(seed, steps * settings.batch)
-    except DataError as error:
-        return [f"pretrain.tokens: {error}"]
-    return []
-
-
-def _arm_tasks(study) -> list[str]:
-    return sorted({name for arm in study.intermediate.arms for name in arm.tasks})
 
 
 def _is_per_language(source: Source) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xlt_utils import cells, plan, progress, records, runner, status, warm
+from xlt_utils import cells, paths, plan, progress, records, runner, status, warm
 from xlt_utils.study import Study
 
 BUSY = 75  # EX_TEMPFAIL: another run of the study is at work
@@ -34,7 +34,7 @@ def run(
     `prepare` checks the data, raising what it finds, and gives the plan; it is called before any kernel starts and
     only when something is missing. `limit` is seconds a cell. Returns BUSY while another run of the study is at work.
     """
-    folder = records.RUNS / study.name
+    folder = paths.RUNS / study.name
     folder.mkdir(parents=True, exist_ok=True)
     missing = [cell for cell in grid if not records.is_done(cell.folder, cell.hash)]
     with open(folder / ".lock", "w") as lock, runner.signals():
@@ -46,7 +46,7 @@ def run(
                     print(f"{study.name}: {len(missing)} of {len(grid)} cells to run; checking the data", flush=True)
                     expected = prepare()
                     pace = f"about {plan.clock(expected.wall_seconds)} for all, {expected.jobs} at a time"
-                    print(f"{study.name}: {pace}; log in {records.relative(folder)}/snakemake.log", flush=True)
+                    print(f"{study.name}: {pace}; log in {paths.relative(folder)}/snakemake.log", flush=True)
                     options = ["--kernel", kernel, *(["--limit", f"{limit:g}"] if limit else [])]
                     cell = warm.command("xlt_utils.cli:main", "cell", *options, server=environment.get("XLT_WARM"))
                     command = _snakemake(folder, study, expected.jobs, profile, cell)
@@ -68,9 +68,9 @@ def report(study: Study, grid: list[cells.Cell], kernel: str = "python3") -> int
         print(f"{study.name}: no cell is done, so there is nothing to report", file=sys.stderr)
         return runner.NO_RECORD
     cell = cells.report(study, grid, {folder for folder, kind in states.items() if kind == "failed"})
-    page = records.REPORTS / study.name / "index.html"
+    page = paths.REPORTS / study.name / "index.html"
     if not page.exists():
-        (records.resolve(cell.folder) / "record.json").unlink(missing_ok=True)
+        (paths.resolve(cell.folder) / "record.json").unlink(missing_ok=True)
     code = 0
     if not records.is_done(cell.folder, cell.hash):
         code = runner.run_cell(cells.write(cell), kernel)
@@ -109,7 +109,7 @@ def _grid(
     for cell in grid:
         cells.write(cell)
     for cell in missing:
-        (records.resolve(cell.folder) / "record.json").unlink(missing_ok=True)  # cut off, or of another hash
+        (paths.resolve(cell.folder) / "record.json").unlink(missing_ok=True)  # cut off, or of another hash
     names = [f"{cell.phase}/{cell.name}" for cell in grid]
     (folder / "cells.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     began = time.time()
@@ -142,9 +142,9 @@ def _grid(
 
 def _snakemake(folder: Path, study: Study, jobs: int, profile: str, cell: list[str]) -> list[str]:
     """The command line of Snakemake; `cell` is the command that runs a cell, less its params.json."""
-    known = records.ROOT / "workflow" / "profiles" / profile
+    known = paths.ROOT / "workflow" / "profiles" / profile
     return [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(records.ROOT / "workflow" / "Snakefile")),
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(paths.ROOT / "workflow" / "Snakefile")),
         *("--directory", str(folder), "--workflow-profile", "none"),
         *("--profile", str(known if known.is_dir() else profile)),
         *(("--cores", str(jobs * study.threads)) if profile == "local" else ("--jobs", str(jobs))),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from xlt_utils import records, sources
+from xlt_utils import paths, sources
 from xlt_utils.names import Fault, nearest
 
 SHAPE = {"phase": str, "cell": str, "hash": str, "notebook": str, "inputs": list, "parameters": dict}
@@ -31,7 +31,7 @@ def check(path: Path) -> dict[str, Any]:
     if odd:
         raise BadParameters(f"{path}: without {', '.join(odd)} this is no cell; `xlt run` writes these files")
     try:
-        declared = sources.declared(records.resolve(given["notebook"]))
+        declared = sources.declared(paths.resolve(given["notebook"]))
     except (OSError, ValueError, SyntaxError) as error:
         raise BadParameters(f"{path}: notebook = {given['notebook']!r}: {error}") from None
     faults = [*_against(given["parameters"], declared, given["notebook"]), *_places(path, given)]
@@ -48,7 +48,7 @@ def collect(notebook: str, names: dict[str, Any]) -> dict[str, Any]:
     put there as text is refused, never read as something else.
     """
     file = f"notebooks/{notebook}.ipynb"
-    declared = sources.declared(records.ROOT / file)
+    declared = sources.declared(paths.ROOT / file)
     given = {name: names[name] for name in declared}
     if faults := list(_against(given, declared, file)):
         raise BadParameters("\n  ".join(["parameters of another type than they are declared with", *faults]))
@@ -69,10 +69,10 @@ def _against(given: dict[str, Any], declared: dict[str, sources.Declared], noteb
 
 def _places(path: Path, given: dict[str, Any]) -> Iterator[str]:
     out = given["parameters"].get("out")
-    if out is not None and records.resolve(str(out)).absolute() != path.parent.absolute():
-        yield f"out = {out!r}: must be the folder of this file, {records.relative(path.parent)!r}"
+    if out is not None and paths.resolve(str(out)).absolute() != path.parent.absolute():
+        yield f"out = {out!r}: must be the folder of this file, {paths.relative(path.parent)!r}"
     for before in given["inputs"]:
-        if not (records.resolve(before) / "record.json").exists():
+        if not (paths.resolve(before) / "record.json").exists():
             yield f"inputs: {before} has no record; run it first: xlt cell {before}/params.json"
 
 

@@ -8,7 +8,7 @@ import statistics
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from xlt_utils import cells, records, speed
+from xlt_utils import cells, paths, records, speed
 from xlt_utils.study import Study
 from xlt_utils.tasks import TASKS
 
@@ -49,7 +49,7 @@ class Plan:
 
 def for_run(study: Study, grid: list[cells.Cell], jobs: int) -> Plan:
     """The plan of a run: the one in plan.json when it is of these very cells, else made and written there."""
-    path = records.RUNS / study.name / "plan.json"
+    path = paths.RUNS / study.name / "plan.json"
     try:
         before = Plan(**records.read_json(path))
         if before.grid == signature(grid) and before.jobs == jobs:
@@ -71,7 +71,7 @@ def make(study: Study, grid: list[cells.Cell], jobs: int) -> Plan:
     machine = speed.Machine(study, grid[0].parameters["data"])
     fixed = _fixed(grid)
     works = {cell.folder: _work(cell, machine, fixed) for cell in grid}
-    phases = [phase for phase in cells.PHASES if any(cell.phase == phase for cell in grid)]
+    phases = [phase for phase in paths.PHASES if any(cell.phase == phase for cell in grid)]
 
     def total(name: str, digits: int | None = None) -> dict[str, Any]:
         return {
@@ -184,7 +184,7 @@ def _rung(size: int, below: int | None, cooldown: float) -> float:
 def _fixed(grid: list[cells.Cell]) -> float:
     """Seconds that a cell takes beside its steps: the median over the last attempts of the study's done cells."""
     around = []
-    for folder in (records.resolve(cell.folder) for cell in grid):
+    for folder in (paths.resolve(cell.folder) for cell in grid):
         with contextlib.suppress(IndexError, OSError, ValueError, TypeError):
             attempt = records.read_json(sorted(folder.glob("attempts/*/attempt.json"))[-1])
             around.append(attempt["seconds"] - records.read(folder).seconds["work"])

@@ -14,13 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from xlt_utils import hashes, paths, sources
 from xlt_utils.names import Fault
 
-ROOT = Path(__file__).resolve().parents[1]
 # Both folders can be moved for a process and all that it starts (the tests do).
-RUNS = ROOT / os.environ.get("XLT_RUNS", "runs")
-REPORTS = ROOT / os.environ.get("XLT_REPORT", "report")
-SCHEMA = 1
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
 
 
@@ -80,7 +77,7 @@ class Record(Row):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    version: int = Field(default=SCHEMA, alias="schema", ge=SCHEMA, le=SCHEMA)
+    version: int = Field(default=hashes.SCHEMA, alias="schema", ge=hashes.SCHEMA, le=hashes.SCHEMA)
     study: str
     phase: str
     cell: str
@@ -98,17 +95,6 @@ class Record(Row):
     curves: list[Point] = []
     results: list[Result] = []
     facts: dict[str, Any] = {}
-
-
-def resolve(path: str | Path) -> Path:
-    """A path as parameters give it, relative to the repository, as a full path."""
-    return ROOT / path
-
-
-def relative(path: str | Path) -> str:
-    """A path as records and parameters store it: relative to the repository where it lies inside."""
-    path = Path(os.path.abspath(resolve(path)))
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
 
 
 def write_json(path: Path, content: Any) -> Path:
@@ -150,18 +136,17 @@ def write(
     parameters, gives the hash; by hand it is computed the same way.
     Raises pydantic's ValidationError when a row has another shape than this module's models.
     """
-    from xlt_utils import cells
-
-    folder = resolve(out)
+    folder = paths.resolve(out)
+    before = [{"folder": paths.relative(name), "hash": read(name).hash} for name in inputs if name]
     now = time.time()
     started = now if started is None else started
     record = Record(
         study=str(parameters.get("study", "by-hand")),
         phase=phase,
         cell=folder.name,
-        hash=cells.hash_in(folder, phase, parameters),
+        hash=hashes.of_run(folder, phase, parameters, [run["hash"] for run in before]),
         parameters=json.loads(json.dumps(parameters, default=_plain)),
-        inputs=[{"folder": relative(name), "hash": read(name).hash} for name in inputs if name],
+        inputs=before,
         coordinates=coordinates,
         versions=versions(),
         # the report computes on no device, though in a warm process torch is there
@@ -184,7 +169,7 @@ def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
     """Write a run's predictions, a row an example: task, language, id, gold and predicted label."""
     import pandas
 
-    path = resolve(out) / "predictions.parquet"
+    path = paths.resolve(out) / "predictions.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     pandas.DataFrame(rows).to_parquet(path, index=False)
     return path
@@ -192,7 +177,7 @@ def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
 
 def read(folder: str | Path) -> Record:
     """The record of a run folder. Raises RecordFault, naming the file, when there is no whole one."""
-    path = resolve(folder) / "record.json"
+    path = paths.resolve(folder) / "record.json"
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:
@@ -222,7 +207,7 @@ def table(folders: list[str | Path]) -> "pandas.DataFrame":  # noqa: F821
     for folder in folders:
         record = read(folder)
         place = record.coordinates.model_dump() if record.coordinates else {}
-        run = {"folder": relative(folder), "study": record.study, "phase": record.phase, "cell": record.cell}
+        run = {"folder": paths.relative(folder), "study": record.study, "phase": record.phase, "cell": record.cell}
         rows += [{**run, **place, **result.model_dump()} for result in record.results]
     return pandas.DataFrame(rows, columns=columns)
 
@@ -235,24 +220,24 @@ def ensure(folder: str | Path, notebook: str | Path) -> Path:
     """
     from filelock import FileLock
 
-    from xlt_utils import cells, sources
-
-    folder, notebook = resolve(folder), resolve(notebook)
+    folder, notebook = paths.resolve(folder), paths.resolve(notebook)
     defaults = {name: parameter.default for name, parameter in sources.declared(notebook).items()}
-    if resolve(defaults.get("out", "")) != folder:
+    if paths.resolve(defaults.get("out", "")) != folder:
         try:
             read(folder)
         except RecordFault as fault:
-            command = f"xlt cell {relative(folder)}/params.json"
+            command = f"xlt cell {paths.relative(folder)}/params.json"
             raise RecordFault(f"{fault}\nRun it first: {command}") from None
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".ensure.lock"):
-        if not is_done(folder, cells.hash_by_hand(notebook.stem.split("_", 1)[-1], defaults)):
-            print(f"{relative(folder)} is not there yet: running {notebook.name} with its defaults", flush=True)
+        inputs = [defaults.get(name) for name in ("checkpoint", "previous")]
+        before = [read(name).hash for name in inputs if name and (paths.resolve(name) / "record.json").exists()]
+        if not is_done(folder, hashes.by_hand(notebook.stem.split("_", 1)[-1], defaults, before)):
+            print(f"{paths.relative(folder)} is not there yet: running {notebook.name} with its defaults", flush=True)
             executed = folder / "executed.ipynb"
             command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", "python3"]
-            command += ["--cwd", str(ROOT), str(notebook), str(executed)]
+            command += ["--cwd", str(paths.ROOT), str(notebook), str(executed)]
             done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
             if done.returncode or not (folder / "record.json").exists():
                 raise RecordFault(f"{notebook.name} failed; see {executed}\n{done.stderr[-2000:]}")
@@ -285,7 +270,7 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, Path):
-        return relative(value)
+        return paths.relative(value)
     if isinstance(value, (set, frozenset, tuple)):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} cannot stand in a record: {value!r}")

@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from xlt_utils import cells, microworld, records, scaling
+from xlt_utils import microworld, paths, records, scaling
 from xlt_utils.cells import short
 from xlt_utils.figures import Figure
 from xlt_utils.names import nearest

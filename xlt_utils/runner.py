@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from xlt_utils import parameters, records, warm
+from xlt_utils import parameters, paths, records, warm
 
 # Exit codes: of sysexits.h where it has one, 124 as timeout(1), 128 + n for a signal
 DONE, BAD_INPUT, RAISED, NO_RECORD, KERNEL_DIED, TIMEOUT = 0, 65, 70, 71, 72, 124
@@ -50,7 +50,7 @@ def run_cell(path: str | Path, kernel: str = "python3", limit: float | None = No
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second runner waits here, and then finds the record
         if records.is_done(folder, given["hash"]):
-            print(f"{records.relative(folder)}: done before")
+            print(f"{paths.relative(folder)}: done before")
             return DONE
         (folder / "record.json").unlink(missing_ok=True)  # of other code or data, or cut off
         return _attempt(folder, given, kernel, limit)
@@ -59,7 +59,7 @@ def run_cell(path: str | Path, kernel: str = "python3", limit: float | None = No
 def is_running(folder: str | Path) -> bool:
     """Whether a runner is at work in a run folder."""
     try:
-        with open(records.resolve(folder) / ".lock") as lock:
+        with open(paths.resolve(folder) / ".lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -86,7 +86,7 @@ def _attempt(folder: Path, given: dict[str, Any], kernel: str, limit: float | No
         state |= {"ended": stamp(time.time()), "seconds": seconds, "error": error}
         records.write_json(attempt / "attempt.json", state | {"status": STATUS.get(code, "failed"), "exit": code})
     if code != DONE:
-        print(f"{given['cell']}: {error}\n  see {records.relative(attempt)}/log.txt", file=sys.stderr)
+        print(f"{given['cell']}: {error}\n  see {paths.relative(attempt)}/log.txt", file=sys.stderr)
     return code
 
 
@@ -104,7 +104,7 @@ def _watch(folder: Path, attempt: Path, given: dict[str, Any], kernel: str, limi
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=records.ROOT,
+                cwd=paths.ROOT,
                 env=environment,
                 start_new_session=True,
             )
@@ -221,11 +221,11 @@ def execute(arguments: list[str]) -> int:
     local = Config(KernelManager={"transport": "ipc", "connection_file": f"{sockets}/kernel.json"})
     try:
         papermill.execute_notebook(
-            str(records.resolve(given["notebook"])),
+            str(paths.resolve(given["notebook"])),
             str(attempt / "executed.ipynb"),
             given["parameters"],
             kernel_name=kernel,
-            cwd=str(records.ROOT),
+            cwd=str(paths.ROOT),
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stdout,

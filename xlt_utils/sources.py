@@ -13,9 +13,12 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parent
 # Modules that carry, draw or start runs change no result; the record's schema number stands for records.py.
 MACHINERY = (
+    "paths",
+    "hashes",
     "study",
     "study_file",
     "speed",
+    "preflight",
     "cells",
     "sources",
     "names",

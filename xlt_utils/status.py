@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlt_utils import cells, records, runner
+from xlt_utils import cells, paths, records, runner
 
 STATES = ("done", "running", "failed", "stopped", "missing")
 
@@ -23,9 +23,9 @@ class State:
 
 def state(cell: cells.Cell) -> State:
     """How a cell stands. An attempt that says `running` while nobody holds the folder's lock was killed."""
-    attempts = sorted((records.resolve(cell.folder) / "attempts").glob("[0-9]*/attempt.json"))
+    attempts = sorted((paths.resolve(cell.folder) / "attempts").glob("[0-9]*/attempt.json"))
     last = _read(attempts[-1]) if attempts else {}
-    log = records.relative(attempts[-1].with_name("log.txt")) if attempts else ""
+    log = paths.relative(attempts[-1].with_name("log.txt")) if attempts else ""
     seconds = last.get("seconds") or 0.0
     if records.is_done(cell.folder, cell.hash):
         return State("done", log=log, seconds=seconds)
@@ -40,7 +40,7 @@ def state(cell: cells.Cell) -> State:
 def show(name: str, grid: list[cells.Cell]) -> str:
     """The state of a study as `xlt status` prints it: a row a phase, then every failure with its error and log."""
     states = {cell.folder: state(cell) for cell in grid}
-    phases = [phase for phase in cells.PHASES if any(cell.phase == phase for cell in grid)]
+    phases = [phase for phase in paths.PHASES if any(cell.phase == phase for cell in grid)]
     counts = {phase: Counter(states[cell.folder].kind for cell in grid if cell.phase == phase) for phase in phases}
     shown = [kind for kind in STATES if kind in ("done", "missing") or any(counts[phase][kind] for phase in phases)]
     lines = [f"{name:<14}" + "".join(f"{kind:>9}" for kind in (*shown, "cells"))]

@@ -117,6 +117,11 @@ def train(
     return curve
 
 
+def begun(trunk: Path | None) -> int:
+    """The step at which a run that goes on from a trunk begins; 0 for a run of its own."""
+    return checkpoints.load(trunk)[1]["step"] if trunk else 0
+
+
 def _optimizer(objective: nn.Module, weight_decay: float) -> torch.optim.AdamW:
     """AdamW, fused; biases and normalisation weights do not decay."""
     groups = [
