@@ -81,6 +81,20 @@ def test_languages_stand_by_their_distance(study):
     assert "not known" in figures.transfer_gap(study[0]).caption
 
 
+def test_no_title_averages_trained_targets_with_retrieval(tmp_path):
+    level = {"sst": 0.2, "udpos": 0.4, "tatoeba": 1.0}
+    done = simulated.study(tmp_path / "s", notebooks=False, truth=lambda task, *_: level[task])
+    figure = figures.language_scores(scaling.scores(records.table(done)))
+    assert "trained targets" in figure.title and "(0.30)" in figure.title and "hi 0.30" in figure.alt
+
+
+def test_without_a_run_at_no_intermediate_examples_the_smallest_rung_is_shown_and_named(tmp_path):
+    done = simulated.study(tmp_path / "s", notebooks=False, examples=(256, 4096))
+    scores = scaling.scores(records.table(done))
+    assert "after 256 mnli examples" in figures.transfer_gap(scores).caption
+    assert figures.gain_curves(scaling.gains(scaling.zero_shot(scores)), "mnli").title == "No run to compare"
+
+
 def test_the_pictures_of_single_runs():
     curve = [{"name": "mlm", "step": step, "loss": 5 - step / 100} for step in range(0, 200, 10)]
     curve[3]["loss"] = None  # a loss that was no finite number

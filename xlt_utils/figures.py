@@ -110,6 +110,8 @@ def score_surface(runs: pd.DataFrame, arm: str = "", more: Iterable[dict] = ()) 
     widest = max(ranges, key=lambda name: ranges[name][2], default="")
     holes = int((data["n"] < data["wanted"]).sum())
     title = f"Over the grid {widest} moves most, from {_said(ranges[widest])}" if widest else "No scores yet"
+    if widest and ranges[widest][2] == 0:
+        title = "One place of the grid has scores, so nothing can move"
     caption = (
         "Zero-shot score, the mean over the non-English languages: 0 is chance, 1 the ceiling; each number is a mean "
         f"over {_n(data['n'], 'seed')}. {_holes(holes, len(data))}"
@@ -158,7 +160,7 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
 
 def gain_curves(gains: pd.DataFrame, arm: str) -> Figure:
     """What intermediate training adds to the same seed's score, by rung of I and P; every seed is a dot."""
-    part = gains[gains["arm"] == arm]
+    part = gains[(gains["arm"] == arm) & gains["gain"].notna()]
     targets = _targets(part)
     data = part[part["target"].isin(targets)][["target", "seed", "tokens", "examples", "gain"]]
     rungs, lines = sorted(data["examples"].unique()), sorted(data["tokens"].unique())
@@ -195,7 +197,7 @@ def gain_curves(gains: pd.DataFrame, arm: str) -> Figure:
 def transfer_gap(scores: pd.DataFrame, distances: dict[str, float] | None = None) -> Figure:
     """English score minus each language's, without intermediate training, by rung of P; the languages
     stand by their distance to English where `distances` knows it. Tasks without an English test are left out."""
-    part = scores[(scores["examples"] == 0) & (scores["group"] == "trained")]
+    part, when = scaling.plain(scores[scores["group"] == "trained"])
     english = part.loc[part["language"] == "en", ["seed", "tokens", "task", "score"]]
     both = part[part["language"] != "en"].merge(english, on=["seed", "tokens", "task"], suffixes=("", "_english"))
     both["gap"] = both["score_english"] - both["score"]
@@ -229,7 +231,7 @@ def transfer_gap(scores: pd.DataFrame, distances: dict[str, float] | None = None
         title = f"The transfer gap is {number(last)} at P = {short(rungs[-1])}"
         title += f", against {number(first)} at P = {short(rungs[0])}" if len(by_rung) > 1 else ""
     caption = (
-        f"Score in English minus score in the language, without intermediate training. {ordered}. "
+        f"Score in English minus score in the language, {when}. {ordered}. "
         f"Large marks are means over seeds ({data['seed'].nunique()}), small dots single seeds. "
         f"n = {_count(len(data), 'gap')}."
     )
@@ -240,7 +242,7 @@ def transfer_gap(scores: pd.DataFrame, distances: dict[str, float] | None = None
 
 def language_scores(scores: pd.DataFrame, distances: dict[str, float] | None = None) -> Figure:
     """Score of every language by rung of P without intermediate training, a panel a target, English on top."""
-    part = scores[scores["examples"] == 0]
+    part, when = scaling.plain(scores)
     found = part.groupby(["task", "language", "tokens"])["score"].agg(score="mean", sd="std", n="count").reset_index()
     data = found.rename(columns={"task": "target"})
     seeds = scores["seed"].nunique()
@@ -273,7 +275,7 @@ def language_scores(scores: pd.DataFrame, distances: dict[str, float] | None = N
         title += f", worst to {worst} ({number(ends[worst])})" if len(ends) > 1 else ""
     ordered = "by distance to English" if _known(order[1:], distances) else "by code (distances not known here)"
     caption = (
-        f"Score without intermediate training: 0 is chance, 1 the ceiling; languages {ordered}, English first where "
+        f"Score {when}: 0 is chance, 1 the ceiling; languages {ordered}, English first where "
         f"the task has an English test. Means over {_n(data['n'], 'seed')}; n = {_count(len(data), 'mean')}."
     )
     told = [f"{language} {number(value)}" for language, value in ends.reindex(order).dropna().items()]
@@ -412,8 +414,11 @@ def _panels(names: Sequence[str], height, sharex: bool = False, sharey: bool = F
         # what a row needs beside its panel: the title above, the tick labels below; and once, the legend
         drawing = Drawing(figsize=(WIDTH, rows * (height() + 0.62) + 0.55), layout="constrained")
         axes = drawing.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).ravel()
-    for spare in axes[len(names) :]:
+    for spare in axes[max(1, len(names)) :]:
         spare.remove()
+    if not len(names):
+        axes[0].set_axis_off()
+        axes[0].text(0.5, 0.5, "no runs to show", ha="center", va="center")
     return drawing, dict(zip(names, axes, strict=False))
 
 

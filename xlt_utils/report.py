@@ -252,9 +252,9 @@ def _distance(found: Findings) -> str:
     names = f"the near languages ({', '.join(near)})", f"the far ones ({', '.join(far)})"
     close, away = (scaling.movement_of(found.scores, languages) for languages in (near, far))
     if not len(close):
-        table = found.scores[(found.scores["group"] == "trained") & (found.scores["examples"] == 0)]
+        table, when = scaling.plain(found.scores[found.scores["group"] == "trained"])
         means = [table[table["language"].isin(languages)]["score"].mean() for languages in (near, far)]
-        return f"Trained targets reach {number(means[0])} in {names[0]} and {number(means[1])} in {names[1]}."
+        return f"Trained targets reach {number(means[0])} in {names[0]} and {number(means[1])} in {names[1]}, {when}."
     difference = scaling.t_interval(close - away)
     told = "which does not tell them apart" if not difference.excludes(0) else ""
     told = told or f"so the {'near' if difference.mean > 0 else 'far'} ones gain more"
@@ -304,7 +304,7 @@ def _lower(text: str) -> str:
 
 def _gap(found: Findings) -> str:
     first, last = _ends(found)
-    rows = found.zero_shot[(found.zero_shot["target"] == found.focus) & (found.zero_shot["examples"] == 0)]
+    rows, when = scaling.plain(found.zero_shot[found.zero_shot["target"] == found.focus])
     gaps = rows.groupby("tokens")["gap"].mean()
     if not np.isfinite(gaps.get(last, np.nan)):
         said = "The transfer gap is not known: no target has scores in English and in all other languages"

@@ -230,6 +230,16 @@ def _climb(part: pd.DataFrame, column: str) -> np.ndarray:
     return (table.iloc[:, -1] - table.iloc[:, 0]).to_numpy() if table.shape[1] > 1 else np.array([])
 
 
+def plain(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows without intermediate training, and the words for it; where no run went without, those of the
+    smallest rung of the first arm."""
+    if rows.empty or (rows["examples"] == 0).any():
+        return rows[rows["examples"] == 0], "without intermediate training"
+    arm, examples = rows.sort_values(["examples", "arm"])[["arm", "examples"]].iloc[0]
+    chosen = rows[(rows["arm"] == arm) & (rows["examples"] == examples)]
+    return chosen, f"after {examples} {arm} examples (no run went without)"
+
+
 def seed_noise(runs: pd.DataFrame, target: str) -> float:
     """The standard deviation between seeds of one cell, pooled over all cells of the target; NaN with one seed."""
     by_cell = runs[runs["target"] == target].groupby(["tokens", "arm", "examples"])["zero_shot"]
