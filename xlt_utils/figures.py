@@ -267,11 +267,14 @@ def language_scores(scores: pd.DataFrame, distances: dict[str, float] | None = N
         axes.set(title=target, xlabel="", ylabel="")
     _legend_of_holes(drawing, data.assign(wanted=seeds))
     drawing.supxlabel("pretraining tokens P", fontsize=10)
-    ends = data[(data["language"] != "en") & data["tokens"].isin(rungs[-1:])].groupby("language")["score"].mean()
+    group = "trained" if (part["group"] == "trained").any() else "retrieval"
+    told_of = set(part.loc[part["group"] == group, "task"])  # the two are never averaged together
+    ends = data[data["target"].isin(told_of) & data["tokens"].isin(rungs[-1:])].groupby("language")["score"].mean()
+    ends, english = ends.drop("en", errors="ignore"), ends.get("en", np.nan)
     title = "No scores yet"
     if len(ends):
         best, worst = ends.idxmax(), ends.idxmin()
-        title = f"At P = {short(rungs[-1])} transfer is best to {best} ({number(ends[best])})"
+        title = f"At P = {short(rungs[-1])} the {group} targets transfer best to {best} ({number(ends[best])})"
         title += f", worst to {worst} ({number(ends[worst])})" if len(ends) > 1 else ""
     ordered = "by distance to English" if _known(order[1:], distances) else "by code (distances not known here)"
     caption = (
@@ -280,7 +283,8 @@ def language_scores(scores: pd.DataFrame, distances: dict[str, float] | None = N
     )
     told = [f"{language} {number(value)}" for language, value in ends.reindex(order).dropna().items()]
     at = f" at P = {short(rungs[-1])}" if rungs else ""
-    alt = f"Mean score over targets by language{at}: {_list(told)}."
+    told = ([f"English {number(english)}"] if np.isfinite(english) else []) + told
+    alt = f"Mean score over the {group} targets by language{at}: {_list(told)}."
     return Figure("languages", drawing, data, title, caption, alt)
 
 

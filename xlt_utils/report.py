@@ -104,9 +104,9 @@ class Findings:
     @property
     def focus(self) -> str:
         """The target that speaks for the study: the mean of the trained ones, or the only one there is."""
-        there = list(self.zero_shot["target"].unique())
-        order = [scaling.TRAINED, *(name for name in there if name not in MEANS.values())]
-        return next((name for name in order if name in there), "")
+        groups = self.zero_shot.drop_duplicates("target").set_index("target")["group"]
+        trained, others = (list(groups.index[(groups == "trained") == side]) for side in (True, False))
+        return scaling.TRAINED if scaling.TRAINED in trained else [*trained, *others, ""][0]
 
     @property
     def targets(self) -> list[str]:
@@ -309,9 +309,8 @@ def _gap(found: Findings) -> str:
     if not np.isfinite(gaps.get(last, np.nan)):
         said = "The transfer gap is not known: no target has scores in English and in all other languages"
     else:
-        said = (
-            f"At {short(last)} tokens English is ahead of the other languages by {number(gaps[last])} ({found.focus})"
-        )
+        lead = f"English is ahead of the other languages by {number(gaps[last])} ({found.focus}, {when})"
+        said = f"At {short(last)} tokens {lead}"
         if first != last and np.isfinite(gaps.get(first, np.nan)):
             change = scaling.t_interval(rows.pivot_table(index="seed", columns="tokens", values="gap").pipe(_change))
             said += f", at {short(first)} by {number(gaps[first])}: the gap changes by {change}"
