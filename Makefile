@@ -23,7 +23,7 @@ test: install
 	@$(BIN)/python -m pytest
 
 lab: install
-	@$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
+	@$(BIN)/jupyter lab --ip 127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 lint: install
 	@$(BIN)/ruff check .

@@ -43,9 +43,8 @@ def test_flops_agree_with_torchs_own_count(pieces):
     from torch.utils.flop_counter import FlopCounterMode
 
     config = encoders.configuration("modernbert", **SHAPE)
-    config._attn_implementation = "eager"  # torch counts no FLOPs of fused attention on the CPU
     model = encoders.create(config, seed=0).base_model
-    model.set_attn_implementation("eager")
+    model.set_attn_implementation("eager")  # torch counts no FLOPs of fused attention
     ids = torch.randint(5, 500, (4, 32))
     with FlopCounterMode(display=False) as counter:
         model(input_ids=ids)

@@ -19,7 +19,7 @@ from xlt_utils import runner, warm
 # What could differ in a forked process: seeds, threads, the order of sets, where pictures go, flags, paths.
 FACTS = """import os, random, sys
 import matplotlib.pyplot as plt, numpy, torch
-from xlt_utils import encoders
+from xlt_utils import encoders, paths
 torch.manual_seed(0)
 layer = torch.nn.Linear(64, 64)
 layer(torch.randn(32, 64)).sum().backward()
