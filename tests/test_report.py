@@ -143,6 +143,14 @@ def test_sentences_carry_the_known_numbers(tmp_path):
     assert word == "No" and told.startswith("Less than proportional") and "0.50" in said["proportional"]
 
 
+def test_a_rung_that_is_not_there_is_not_stood_in_for(tmp_path):
+    skip = lambda seed, tokens, examples: (tokens, examples) == (0, 0)  # noqa: E731
+    simulated.study(tmp_path / "s", skip=skip, languages=LANGUAGES, notebooks=False)
+    said = report.sentences(gather(tmp_path / "s"))
+    assert said["pretraining"].startswith("No seed has scores at both 0 and 1.6M")
+    assert "Over the same range" not in said["distance"] and "changes by" not in said["gap"]
+
+
 def test_a_null_study_is_answered_with_no_claim(tmp_path):
     def truth(task, language, seed, tokens, examples):
         return 0.3 + 0.01 * ((seed * 7 + examples // 256 + tokens // 1000 + len(task)) % 3)

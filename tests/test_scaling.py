@@ -154,8 +154,8 @@ def test_near_languages_that_rise_more_are_found(tmp_path):
     scores = scaling.scores(records.table(done))
     near, far = scaling.near_and_far(scores["language"], distances)
     assert (near, far) == (["de"], ["hi"])
-    assert np.allclose(scaling.movement_of(scores, near), 0.27)
-    assert np.allclose(scaling.movement_of(scores, far), 0.03)
+    assert np.allclose(scaling.movement_of(scores, near, ["udpos", "sst"]), 0.27)
+    assert np.allclose(scaling.movement_of(scores, far, ["udpos"]), 0.03)
     assert scaling.near_and_far(["en", "de"], distances) == ([], [])
 
 

@@ -21,6 +21,7 @@ from xlt_utils.names import nearest
 from xlt_utils.records import Record
 from xlt_utils.scaling import MEANS, PLACE, Interval, Verdict, number
 
+ONE = {"rise": "rises", "fall": "falls", "do": "does", "have": "has", "were": "was"}  # a verb for one target
 PHASES = paths.PHASES[:3]  # the report is none of its own cells
 
 
@@ -241,8 +242,12 @@ def _by_direction(moves: dict[str, Interval], found: Findings) -> str:
     for target, interval in sorted(moves.items(), key=lambda pair: -np.nan_to_num(pair[1].mean)):
         noise = scaling.seed_noise(found.zero_shot, target)
         groups.setdefault(scaling.direction(interval, noise), []).append(f"{target} {number(interval.mean, '+')}")
-    order = [name for name in scaling.DIRECTIONS if name in groups]
-    return "; ".join(f"{', '.join(groups[name])} {name}" for name in order) or "no target was measured at both ends"
+    said = []
+    for name in (name for name in scaling.DIRECTIONS if name in groups):
+        verb, rest = name.split(" ", 1)
+        verb = ONE.get(verb, verb) if len(groups[name]) == 1 else verb
+        said.append(f"{', '.join(groups[name])} {verb} {rest}")
+    return "; ".join(said) or "no target was measured at both ends"
 
 
 def _distance(found: Findings) -> str:
@@ -250,18 +255,31 @@ def _distance(found: Findings) -> str:
     if not near:
         return "The languages' distances to English are not known here, so near and far ones are not compared."
     names = f"the near languages ({', '.join(near)})", f"the far ones ({', '.join(far)})"
-    close, away = (scaling.movement_of(found.scores, languages) for languages in (near, far))
+    trained = sorted(set(found.scores.loc[found.scores["group"] == "trained", "task"]))
+    close, away = (scaling.movement_of(found.scores, languages, trained) for languages in (near, far))
     if not len(close):
         table, when = scaling.plain(found.scores[found.scores["group"] == "trained"])
         means = [table[table["language"].isin(languages)]["score"].mean() for languages in (near, far)]
         return f"Trained targets reach {number(means[0])} in {names[0]} and {number(means[1])} in {names[1]}, {when}."
-    difference = scaling.t_interval(close - away)
-    told = "which does not tell them apart" if not difference.excludes(0) else ""
-    told = told or f"so the {'near' if difference.mean > 0 else 'far'} ones gain more"
-    return (
+    said = (
         f"Over the same range the trained targets move by {number(np.nanmean(close), '+')} in {names[0]} and by "
-        f"{number(np.nanmean(away), '+')} in {names[1]}: near minus far is {difference}, {told}."
+        f"{number(np.nanmean(away), '+')} in {names[1]}: {_near_minus_far(close, away)}"
     )
+    moves = {target: scaling.movement(found.zero_shot, target) for target in trained}
+    moves = {target: interval for target, interval in moves.items() if interval.n}
+    if len(moves) < 2:
+        return f"{said}."
+    most = max(moves, key=lambda target: moves[target].mean)
+    close, away = (scaling.movement_of(found.scores, languages, [most]) for languages in (near, far))
+    each = f"{number(np.nanmean(close), '+')} and {number(np.nanmean(away), '+')}"
+    return f"{said}; for {most}, which rises most, it is {each}: {_near_minus_far(close, away)}."
+
+
+def _near_minus_far(close: np.ndarray, away: np.ndarray) -> str:
+    difference = scaling.t_interval(close - away)
+    if not difference.excludes(0):
+        return f"near minus far is {difference}, which does not tell them apart"
+    return f"near minus far is {difference}, so the {'near' if difference.mean > 0 else 'far'} ones gain more"
 
 
 def _intermediate(found: Findings) -> str:

@@ -202,7 +202,7 @@ def movement(runs: pd.DataFrame, target: str) -> Interval:
     """How far the zero-shot score moves from the smallest to the largest rung of P without
     intermediate training, paired by seed."""
     part = runs[(runs["target"] == target) & (runs["examples"] == 0)]
-    return t_interval(_climb(part, "zero_shot"))
+    return t_interval(_climb(part, "zero_shot", _ends(runs)))
 
 
 def near_and_far(languages: Iterable[str], distances: dict[str, float]) -> tuple[list[str], list[str]]:
@@ -214,20 +214,25 @@ def near_and_far(languages: Iterable[str], distances: dict[str, float]) -> tuple
     return (ordered[:third], ordered[-third:]) if len(ordered) > 1 else ([], [])
 
 
-def movement_of(scores: pd.DataFrame, languages: Sequence[str], group: str = "trained") -> np.ndarray:
-    """The same movement by seed, of the mean over these languages and the group's tasks; NaN for a seed that lacks
-    one of them. Empty without languages or with one rung."""
-    part = scores[(scores["group"] == group) & (scores["examples"] == 0) & scores["language"].isin(languages)]
+def movement_of(scores: pd.DataFrame, languages: Sequence[str], tasks: Sequence[str]) -> np.ndarray:
+    """The same movement by seed, of the mean over these languages and tasks; NaN for a seed that lacks one of
+    them. Empty where there is nothing at one of the ends."""
+    part = scores[scores["task"].isin(tasks) & (scores["examples"] == 0) & scores["language"].isin(languages)]
     if part.empty:
         return np.array([])
     table = part.pivot_table(index=["seed", "tokens"], columns=["task", "language"], values="score")
-    return _climb(table.mean(axis=1, skipna=False).rename("score").reset_index(), "score")
+    return _climb(table.mean(axis=1, skipna=False).rename("score").reset_index(), "score", _ends(scores))
 
 
-def _climb(part: pd.DataFrame, column: str) -> np.ndarray:
-    """Largest minus smallest rung of P, one value a seed; empty where there is only one rung."""
+def _ends(rows: pd.DataFrame) -> tuple[int, int]:
+    return rows["tokens"].min(), rows["tokens"].max()
+
+
+def _climb(part: pd.DataFrame, column: str, ends: tuple[int, int]) -> np.ndarray:
+    """Last minus first end, one value a seed; empty where the part has not both: rungs between are no stand-in."""
     table = part.pivot_table(index="seed", columns="tokens", values=column, dropna=False)
-    return (table.iloc[:, -1] - table.iloc[:, 0]).to_numpy() if table.shape[1] > 1 else np.array([])
+    there = ends[0] != ends[1] and set(ends) <= set(table.columns)
+    return (table[ends[1]] - table[ends[0]]).to_numpy() if there else np.array([])
 
 
 def plain(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
