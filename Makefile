@@ -19,8 +19,10 @@ $(STAMP): pyproject.toml constraints.txt
 report: install
 	@$(BIN)/xlt run $(STUDY)
 
+# The notebooks run one after another, each on the records of the one before; the rest shares two cores.
 test: install
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 5 tests
+	@$(BIN)/python -m pytest notebooks
 
 lab: install
 	@$(BIN)/jupyter lab --ip 127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
