@@ -57,3 +57,23 @@ def test_notebooks_have_the_house_shape(path):
         assert "parameters" in cell["metadata"].get("tags", []) or len(lines) <= LONGEST, lines[0]
         assert not re.search(r"^\s*(def|class) ", "".join(cell["source"]), re.M), "functions live in the package"
     assert not re.search(r"[\"'](/home|/work|/root|/tmp|C:\\)", path.read_text())
+
+
+def test_every_study_file_is_valid_the_readmes_too(tmp_path):
+    from xlt_utils import study_file
+
+    readme = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert len(readme) == 1
+    (tmp_path / "readme.yaml").write_text(readme[0])
+    for file in [tmp_path / "readme.yaml", *sorted((ROOT / "params").glob("*.yaml"))]:
+        assert study_file.load(file).target.tasks
+
+
+def test_the_readmes_commands_are_there():
+    from xlt_utils import cli
+
+    named = set(re.findall(r"`xlt (\w+)", (ROOT / "README.md").read_text(), re.M))
+    (commands,) = [action for action in cli._parser()._actions if action.choices]
+    assert named == set(commands.choices)
+    targets = set(re.findall(r"(?:^|`)make (\w+)", (ROOT / "README.md").read_text(), re.M))
+    assert targets <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))

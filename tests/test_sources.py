@@ -1,5 +1,7 @@
 """What a notebook is made of: declared parameters, and all modules that can change its result."""
 
+import shutil
+
 import pytest
 from tiny_notebooks import write_notebook
 
@@ -52,3 +54,13 @@ def test_the_report_depends_on_what_draws_it(tmp_path):
 @pytest.mark.parametrize("notebook", sorted((paths.ROOT / "notebooks").glob("0*.ipynb")), ids=lambda path: path.stem)
 def test_the_notebooks_declare_their_parameters(notebook):
     assert {"study", "out"} <= set(sources.declared(notebook))
+
+
+def test_a_template_decides_the_report_and_nothing_else(tmp_path, monkeypatch):
+    notebook = sources.PACKAGE.parent / "notebooks" / "04_report.ipynb"
+    before = {phase: sources.code(notebook, phase) for phase in ("target", "report")}
+    monkeypatch.setattr(sources, "PACKAGE", shutil.copytree(sources.PACKAGE, tmp_path / "xlt_utils"))
+    assert before == {phase: sources.code(notebook, phase) for phase in before}
+    (tmp_path / "xlt_utils" / "report.html.jinja").write_text("another page")
+    assert sources.code(notebook, "target") == before["target"]
+    assert sources.code(notebook, "report") != before["report"]

@@ -68,12 +68,14 @@ def declared(notebook: Path) -> dict[str, Declared]:
 def code(notebook: Path, phase: str) -> str:
     """The sha256 of a notebook's cells (code and prose, no outputs) and of the modules that it reaches.
 
-    The report's figures are its result, so there the drawing modules count.
+    The report's pages are its result, so there the drawing modules and the templates count.
     """
     left_out = [name for name in MACHINERY if not (phase == "report" and name in ("figures", "report"))]
     parts = [f"{cell['cell_type']}\n{''.join(cell['source'])}" for cell in _cells(notebook)]
     for name, path in sorted(modules(notebook, left_out).items()):
         parts.append(f"{name}\n" + path.read_text(encoding="utf-8"))
+    if phase == "report":
+        parts += [template.read_text(encoding="utf-8") for template in sorted(PACKAGE.glob("*.jinja"))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
