@@ -8,12 +8,12 @@ STAMP := .venv/installed
 
 install: $(STAMP)
 
-# Packages alone decide the stamp: the project itself is installed editable and needs no second install.
+# Packages alone decide the stamp: the project is installed editable. What is never imported is never compiled.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; PYTHON=... names it")'
 	@echo "installing into .venv (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
 
 report: install
