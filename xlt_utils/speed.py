@@ -22,9 +22,9 @@ class Machine:
     """What this machine does with this study's encoder: seconds a token, measured; and the encoder's sizes."""
 
     def __init__(self, study: Study, data: str):
-        import torch
+        import numpy as np
 
-        from xlt_utils import batches, encoders, objectives
+        from xlt_utils import batches, encoders, evaluate, objectives
 
         self.study, self.data = study, data
         phase = study.pretrain
@@ -42,18 +42,17 @@ class Machine:
         trained += [TASKS[name] for arm in study.intermediate.arms for name in arm.tasks]
         self.tuning = self.testing = 0.0
         if trained:
-            learner = objectives.Labelling(model, trained[0], 0)
-            length = statistics.mean(self.length(task.name) for task in trained)
-            self.width = max(16, round(length / 16) * 16)
-            batch = self._labelled(0, trained[0])
-            tokens = batch["input_ids"].numel()
-            self.tuning = _step_seconds(learner, lambda step: self._labelled(step, trained[0])) / tokens
-            learner.eval()
-            with torch.inference_mode(), encoders.autocast():
-                learner(batch)
-                began = time.perf_counter()
-                learner(batch)
-                self.testing = (time.perf_counter() - began) / tokens
+            # Real examples, since what a batch costs is its padded size: seconds a real piece, padding paid for.
+            task, most = trained[0], study.target.length
+            encoded = batches.encode(task, "train", data, None, self.tokenizer, most, SAMPLE)
+            tokens = study.target.batch * len(encoded.pieces) / len(encoded)
+            learner = objectives.Labelling(model, task, 0)
+            batch_at = batches.epochs(encoded, np.arange(len(encoded)), study.target.batch, 0)
+            self.tuning = _step_seconds(learner, batch_at) / tokens
+            evaluate.label(learner, encoded)
+            began = time.perf_counter()
+            evaluate.label(learner, encoded)
+            self.testing = (time.perf_counter() - began) / len(encoded.pieces)
 
     def _masked(self, step: int) -> dict[str, Any]:
         import torch
@@ -62,14 +61,6 @@ class Machine:
         ids = torch.randint(5, self.config.vocab_size, (phase.batch, phase.length))
         places = torch.randperm(ids.numel())[: round(ids.numel() * phase.mask_rate)]
         return {"input_ids": ids, "places": places, "labels": ids.ravel()[places]}
-
-    def _labelled(self, step: int, task: Any) -> dict[str, Any]:
-        import torch
-
-        shape = (self.study.target.batch, self.width)
-        ids = torch.randint(5, self.config.vocab_size, shape)
-        labels = torch.randint(len(task.labels), shape if task.format == "tagging" else shape[:1])
-        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
 
     @cache  # noqa: B019 one object a plan
     def length(self, task: str) -> float:
