@@ -87,6 +87,17 @@ def microworld(given: argparse.Namespace) -> int:
     return 0
 
 
+def score(given: argparse.Namespace) -> int:
+    import json
+    from functools import partial
+
+    from xlt_utils import submission
+
+    warn = submission.refuse if given.strict else partial(print, "warning:", file=sys.stderr)
+    print(json.dumps(submission.score(given.predictions, given.labels, warn), indent=1))
+    return 0
+
+
 def _grid(path: str) -> tuple:
     """The study and its cells. Raises StudyFault where the file, or the place that it names as data, is not right."""
     from xlt_utils import cells, study_file
@@ -137,6 +148,10 @@ def _parser() -> argparse.ArgumentParser:
     world.add_argument("--seed", type=int, default=0)
     world.add_argument("--sentences", type=_size, default=150_000, help="lines of text, such as 150k (default: 150k)")
     world.add_argument("--bilingual", type=float, default=0.05, help="share of bilingual lines (default: %(default)s)")
+    found = ("PREDICTIONS", "a folder of <task>/test-<language>.tsv or .json")
+    scored = command(score, *found, "score a submission in XTREME's layout, as JSON")
+    scored.add_argument("labels", metavar="LABELS", help="a folder of the same layout with the gold labels")
+    scored.add_argument("--strict", action="store_true", help="refuse what is only warned of: unanswered questions")
     return parser
 
 
