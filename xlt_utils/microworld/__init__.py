@@ -12,7 +12,8 @@ like structure, and a few sentences that stand beside their translation (Blevins
     "google/xtreme", "udpos.Near-SVO")
 """
 
+from xlt_utils.microworld.examples import COUNTS
 from xlt_utils.microworld.grammar import LANGUAGES, Grammar, typology
-from xlt_utils.microworld.write import COUNTS, source, write
+from xlt_utils.microworld.write import source, write
 
 __all__ = ["COUNTS", "LANGUAGES", "Grammar", "source", "typology", "write"]

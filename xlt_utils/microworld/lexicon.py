@@ -66,6 +66,7 @@ INTRANSITIVE += [Verb(v, _people, ()) for v in "work live dance laugh".split()]
 MOTION = [Verb(v, _people, ("city", "place", "building")) for v in "go travel return".split()]
 GIVING = [Verb(v, _people, ANYTHING) for v in "give send show".split()]
 SAYING = "say think know".split()
+ALONE = ("eat", "drink", "drive", "write", "help", "cook", "play", "follow", "call")  # also without an object
 LIKING = {1: "love like enjoy".split(), -1: "hate dislike regret".split()}
 PAST = dict(
     pair.split(":")
@@ -97,6 +98,7 @@ CONJUNCTIONS = "and but or".split()
 SUBORDINATORS = "that because when although if".split()
 INTERJECTIONS = "oh wow well".split()
 MARKERS = "indeed also no".split()  # how a sentence goes on from the last: it follows, is news, or denies it
+QUESTIONS = "who what where how many".split()  # and "when", a subordinator too
 NUMBERS = "two three four five ten".split()
 DAYS = "Monday Tuesday Friday Sunday".split()
 OTHER = {"be": "AUX", "do": "AUX", "not": "PART", "have": "VERB", "there": "PRON", "plural": "PART"}
@@ -150,4 +152,5 @@ def classes() -> dict[str, list[str]]:
         "ADV": [w for words in ADVERBS.values() for w in words],
         "function": list(dict.fromkeys(function + list(OTHER))),
         "day": DAYS,
+        "question": QUESTIONS,
     }

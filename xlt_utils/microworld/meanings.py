@@ -46,6 +46,7 @@ class Clause(NamedTuple):
     modal: str = ""
     negated: bool = False
     there: bool = False  # existential
+    asked: str = ""  # of a question: the part asked for, `subject`, `object`, `oblique 0` ... or `time`
 
 
 class Sentence(NamedTuple):

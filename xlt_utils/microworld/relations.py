@@ -18,6 +18,14 @@ class Pair(NamedTuple):
     label: int
 
 
+class Tale(NamedTuple):
+    """An inference example whose premise has several sentences, one of which the label rests on."""
+
+    premise: tuple[Sentence, ...]
+    hypothesis: Sentence
+    label: int
+
+
 def inference(world: World) -> Pair:
     """A premise and a hypothesis. Under negation general and special change places, so no single word settles
     the label."""
@@ -29,6 +37,27 @@ def inference(world: World) -> Pair:
             premise, hypothesis = edits
             if premise != hypothesis:
                 return Pair(Sentence((("", premise),)), Sentence((("", hypothesis),)), label)
+
+
+def tale(world: World, others: int, rival: bool = False) -> Tale:
+    """A pair of `inference` with so many other sentences about the premise, none of which bears on the hypothesis;
+    the first of them, where it can be a `rival`, says of somebody else what the hypothesis says."""
+    pair = inference(world)
+    premise, hypothesis = pair.premise.clauses[0][1], pair.hypothesis.clauses[0][1]
+    verbs = {verb for clause in (premise, hypothesis) for verb in (clause.verb, lexicon.ANTONYMS.get(clause.verb))}
+    sentences = []
+    while len(sentences) < others:
+        if rival and not sentences and hypothesis.subject.kind == "name" and hypothesis.subject.tag == "PER":
+            other = hypothesis._replace(subject=_another(world.person, hypothesis.subject), negated=world.chance(0.3))
+        else:
+            other = world.event(plain=True)._replace(modal="")
+            if other.verb in verbs or other.subject.group not in ("name", "role"):
+                continue
+            if premise.subject.group in ("name", "role") and world.chance(0.5):
+                other = other._replace(subject=premise.subject)
+        sentences.append(Sentence((("", other),)))
+    at = int(world.random() * (others + 1))
+    return Tale((*sentences[:at], pair.premise, *sentences[at:]), pair.hypothesis, pair.label)
 
 
 def _plain_event(world: World) -> Clause:

@@ -2,6 +2,7 @@
 its part of speech (UD's seventeen) and its entity tag (PAN-X's IOB2). One `Speaker` a language; the same
 meaning always gives the same words."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from xlt_utils.microworld import lexicon
@@ -9,7 +10,14 @@ from xlt_utils.microworld.grammar import ACCUSATIVE, LANGUAGES, NOMINATIVE, OBLI
 from xlt_utils.microworld.meanings import Clause, Phrase, Sentence
 
 SIDES = {"before": True, "after": False}
-TIMES = frozenset(lexicon.ADVERBS["time"])
+KEPT = 1 << 16  # sentences whose words a speaker remembers
+ORDERS = {  # of a clause's parts; obliques go by number
+    "SVO": "subject verb object quality oblique manner time",
+    "VSO": "verb subject object quality oblique manner time",
+    "SOV": "time subject oblique object quality manner verb",
+    "OVS": "time object quality manner verb subject oblique",
+}
+ORDERS = {order: parts.split() for order, parts in ORDERS.items()}
 _POS = {
     **dict.fromkeys(lexicon.PREPOSITIONS, "ADP"),
     **dict.fromkeys(lexicon.DETERMINERS, "DET"),
@@ -22,6 +30,7 @@ _POS = {
     **dict.fromkeys(lexicon.NUMBERS, "NUM"),
     **{adverb: "ADV" for adverbs in lexicon.ADVERBS.values() for adverb in adverbs},
     **lexicon.OTHER,
+    **dict(zip(lexicon.QUESTIONS, ("PRON", "PRON", "ADV", "ADV", "ADJ"), strict=True)),
 }
 _PUNCTUATION = frozenset("().!,?—/")
 _GLUE = (
@@ -55,8 +64,9 @@ class Speaker:
         self.prepositions = SIDES[grammar.adpositions]
         self.initial = grammar.order in ("SVO", "VSO")  # auxiliaries and negation stand before the verb
         self._tokens: dict[tuple, Token] = {}
+        self.say = lru_cache(KEPT)(self._say)  # most sentences are said twice: compared with others, then written
 
-    def say(self, sentence: Sentence) -> list[Token]:
+    def _say(self, sentence: Sentence) -> list[Token]:
         """The tokens of a sentence, the first one capitalised where the script has capitals."""
         tokens: list[Token] = []
         if sentence.opener:
@@ -84,35 +94,75 @@ class Speaker:
     # Clauses
 
     def clause(self, clause: Clause) -> list[Token]:
+        """The tokens of a clause. Of a question, the part asked for comes first where the verb does not come last."""
+        parts = self.parts(clause)
+        if clause.asked and self.initial:
+            parts = self._fronted(parts, clause.asked)
+        return [token for tokens in parts.values() for token in tokens]
+
+    def parts(self, clause: Clause) -> dict[str, list[Token]]:
+        """The parts of a clause by name, in the language's order: subject, verb, object, quality, oblique 0, oblique 1,
+        manner, time, and there."""
         subject = self.phrase(clause.subject, NOMINATIVE)
         plural = clause.subject.plural or clause.subject.companion is not None
         verb = self._predicate(clause, plural)
-        if clause.quality:
-            rest = [self._function(clause.degree, "ADV")] if clause.degree else []
-            rest.append(self._adjective(clause.quality, plural, NOMINATIVE))
-        elif clause.object:
-            rest = self.phrase(clause.object, NOMINATIVE if clause.verb == "be" else ACCUSATIVE)
-        else:
-            rest = []
-        around = [word for preposition, phrase in clause.obliques for word in self._oblique(preposition, phrase)]
-        manner = [self._function(clause.manner, "ADV")] if clause.manner else []
-        time = [self._function(clause.time, "ADV")] if clause.time else []
+        obliques = {f"oblique {i}": self._oblique(*oblique) for i, oblique in enumerate(clause.obliques)}
         if clause.there:
-            there = [self._function("there", "PRON")]
-            if self.english or self.initial:
-                return (
-                    there + verb + subject + around if self.grammar.order == "SVO" else verb + there + subject + around
-                )
-            return around + subject + verb
-        match self.grammar.order:
-            case "SVO":
-                return subject + verb + rest + around + manner + time
-            case "VSO":
-                return verb + subject + rest + around + manner + time
-            case "SOV":
-                return time + subject + around + rest + manner + verb
-            case _:
-                return time + rest + manner + verb + subject + around
+            there = {"there": [self._function("there", "PRON")]}
+            if not self.initial:
+                return {**obliques, "subject": subject, "verb": verb}
+            if self.grammar.order == "SVO":
+                return {**there, "verb": verb, "subject": subject, **obliques}
+            return {"verb": verb, **there, "subject": subject, **obliques}
+        found = {"subject": subject, "verb": verb}
+        if clause.quality:
+            degree = [self._function(clause.degree, "ADV")] if clause.degree else []
+            found["quality"] = [*degree, self._adjective(clause.quality, plural, NOMINATIVE)]
+        elif clause.object:
+            found["object"] = self.phrase(clause.object, NOMINATIVE if clause.verb == "be" else ACCUSATIVE)
+        if clause.manner:
+            found["manner"] = [self._function(clause.manner, "ADV")]
+        if clause.time:
+            found["time"] = [self._function(clause.time, "ADV")]
+        ordered: dict[str, list[Token]] = {}
+        for name in ORDERS[self.grammar.order]:
+            if name == "oblique":
+                ordered |= obliques
+            elif name in found:
+                ordered[name] = found[name]
+        return ordered
+
+    def spot(self, clause: Clause, part: str, number: bool = False) -> tuple[int, int]:
+        """Where a part of a clause stands in its text, in characters: without its preposition, or its number alone."""
+        start, parts = 0, self.parts(clause)
+        for name, tokens in parts.items():
+            if name == part:
+                break
+            start += sum(len(token.text) + 1 for token in tokens)
+        if part.startswith("oblique") and tokens[0 if self.prepositions else -1].pos == "ADP":
+            start += len(tokens[0].text) + 1 if self.prepositions else 0
+            tokens = tokens[1:] if self.prepositions else tokens[:-1]
+        if number:
+            tokens = [token for token in tokens if token.pos == "NUM"]
+        return start, start + len(joined(tokens))
+
+    def _fronted(self, parts: dict[str, list[Token]], asked: str, turned: bool = True) -> dict[str, list[Token]]:
+        """A question's parts, the one asked for first; English leaves a preposition behind and, where a question is
+        not part of another, turns verb and subject round (who did Anna give it to)."""
+        front, rest = parts[asked], {name: tokens for name, tokens in parts.items() if name != asked}
+        if not self.english or asked == "subject":
+            return {asked: front, **rest}
+        if front[0].pos == "ADP":
+            front, rest = front[1:], {**parts, asked: front[:1]}
+        if not turned:
+            return {"asked": front, **rest}
+        helper, *verb = rest.pop("verb")
+        return {"asked": front, "helper": [helper], "subject": rest.pop("subject"), "verb": verb, **rest}
+
+    def indirect(self, clause: Clause) -> list[Token]:
+        """An English question as part of another: (can you say) when Anna slept."""
+        parts = self._fronted(self.parts(clause._replace(asked="")), clause.asked, turned=False)
+        return [token for tokens in parts.values() for token in tokens]
 
     def _predicate(self, clause: Clause, plural: bool) -> list[Token]:
         grammar, past = self.grammar, clause.tense == "past"
@@ -121,7 +171,7 @@ class Speaker:
         if self.english:
             if clause.verb == "be":
                 return [Token(self._be(clause, plural), "AUX"), *no]
-            if clause.modal or clause.negated:
+            if clause.modal or clause.negated or clause.asked not in ("", "subject"):
                 do = Token("did" if past else "do" if plural or clause.subject.head in ("i",) else "does", "AUX")
                 return [*(helpers or [do]), *no, Token(clause.verb, "VERB")]
             return [self._english_verb(clause, plural, past)]
@@ -160,6 +210,8 @@ class Speaker:
     # Phrases
 
     def _oblique(self, preposition: str, phrase: Phrase) -> list[Token]:
+        if not preposition:  # where, when
+            return [self._function(phrase.head, "ADV")]
         adposition = self._function(preposition, "ADP")
         words = self.phrase(phrase, OBLIQUE)
         return [adposition, *words] if self.prepositions else [*words, adposition]
@@ -184,7 +236,7 @@ class Speaker:
             return self._name(phrase, case)
         words = []
         if phrase.number:
-            words.append(self._number(phrase.number))
+            words += self._number(phrase.number)
             if phrase.head == phrase.number:  # a year
                 return words
         noun = self._noun(phrase.head, "NOUN", phrase.plural, case)
@@ -241,8 +293,10 @@ class Speaker:
             return self._noun(lemma, "ADJ", plural, case if self.grammar.case else NOMINATIVE)
         return self._function(lemma, "ADJ")
 
-    def _number(self, number: str) -> Token:
-        return Token(number, "NUM") if number.isdigit() else self._function(number, "NUM")
+    def _number(self, number: str) -> list[Token]:
+        if number.isdigit():
+            return [Token(number, "NUM")]
+        return [self._function(word, _POS[word]) for word in number.split()]
 
     def _symbol(self, symbol: str) -> Token:
         if symbol in _PUNCTUATION:

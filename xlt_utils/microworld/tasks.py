@@ -16,7 +16,7 @@ _NOISE = re.compile(r"[\W_]+")
 
 def normalised(text: str) -> str:
     """A text without case, space and punctuation: what counts as the same sentence."""
-    return _NOISE.sub(" ", text.lower()).strip()
+    return _NOISE.sub("", text.lower())
 
 
 class Verdict(NamedTuple):
@@ -73,6 +73,11 @@ def _has_name(clause: Clause) -> bool:
     return any(phrase and (phrase.tag or (phrase.of and phrase.of.tag)) for phrase in phrases)
 
 
+def alike(english: str) -> str:
+    """What sentences share that some language might say in the same words: English without articles."""
+    return normalised(" ".join(word for word in english.lower().split() if word not in ("a", "an", "the", "there")))
+
+
 # Sets of examples
 
 
@@ -83,10 +88,12 @@ class Drawn:
         self.speaker, self.keys = speaker, set()
 
     def fresh(self, draw, world: World, count: int, say) -> Iterator:
-        """`count` new examples from `draw(world)`; `say` gives the sentences that make an example what it is."""
+        """`count` new examples from `draw(world)`; `say` gives the sentences (or texts) that make an example what it
+        is."""
         while count:
             example = draw(world)
-            key = tuple(normalised(self.speaker.text(sentence)) for sentence in say(example))
+            texts = (part if isinstance(part, str) else self.speaker.text(part) for part in say(example))
+            key = tuple(map(normalised, texts))
             if key not in self.keys:
                 self.keys.add(key)
                 count -= 1

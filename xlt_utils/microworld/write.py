@@ -7,32 +7,21 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from xlt_utils.microworld import tasks
+from xlt_utils.microworld import examples, tasks
 from xlt_utils.microworld.grammar import LANGUAGES
-from xlt_utils.microworld.meanings import World
-from xlt_utils.microworld.relations import inference, paragraph
-from xlt_utils.microworld.speech import Speaker, joined
+from xlt_utils.microworld.layout import Sets
+from xlt_utils.microworld.meanings import Sentence, World
+from xlt_utils.microworld.questions import passage
+from xlt_utils.microworld.relations import paragraph
+from xlt_utils.microworld.speech import Speaker
 
 MANIFEST = "manifest.json"
-POS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
-NER = "O B-PER I-PER B-ORG I-ORG B-LOC I-LOC".split()
-NLI = ["entailment", "neutral", "contradiction"]
-FEELINGS = ["negative", "neutral", "positive"]
-CHUNK = 8192  # lines of text in memory at a time
-# examples a language (tests) or in English alone (train)
-COUNTS = {
-    "udpos": (6000, 400, 500),
-    "panx": (6000, 400, 500),
-    "nli": (20_000, 500, 500),
-    "sst": (8000, 500),
-    "messages": (300, 150, 600),
-}
-TRANSLATIONS = 400
+ASKED = 0.08  # of the lines of text: a question with its answer
 
 
 @cache
@@ -121,10 +110,14 @@ def _check(seed: int, sentences: int, bilingual: float, languages: list[str], so
 
 def lines(seed: int, code: str, bilingual: float, languages: list[str], kept_out: set[str]) -> Iterator[str]:
     """Running text in one language, without end; no sentence of it is in `kept_out` (normalised texts)."""
-    world = World(f"{seed} text {code}")
+    world, asking = World(f"{seed} text {code}"), World(f"{seed} questions {code}")
     speakers = {other: Speaker(other) for other in languages}
     others = [other for other in languages if other != code]
     while True:
+        if asking.chance(ASKED):
+            said = [speakers[code].text(sentence) for sentence in asked(asking)]
+            if not any(tasks.normalised(text) in kept_out for text in said):
+                yield " ".join(said)
         meanings, partner = paragraph(world), None
         if others and world.chance(bilingual):
             # A second language is most often English, as on the web
@@ -142,6 +135,12 @@ def lines(seed: int, code: str, bilingual: float, languages: list[str], kept_out
             yield line
 
 
+def asked(world: World) -> list[Sentence]:
+    """A question and the sentence that answers it."""
+    facts, (question,) = passage(world, facts=1, questions=1)
+    return [question.sentence(), Sentence((("", facts[0].clause()),))]
+
+
 def shares(languages: list[str], sentences: int) -> dict[str, int]:
     """Lines of text a language: English has most, the others ever less."""
     weights = {code: 2.4 if code == "en" else 1.4 * 0.93**i for i, code in enumerate(languages)}
@@ -151,165 +150,14 @@ def shares(languages: list[str], sentences: int) -> dict[str, int]:
 
 
 def _write_all(folder: Path, seed: int, sentences: int, bilingual: float, languages: list[str]) -> None:
-    from datasets import ClassLabel, Features, List, Value
-
-    text = Value("string")
-    features = {
-        "text": Features({"text": text}),
-        "mnli": Features({"premise": text, "hypothesis": text, "label": ClassLabel(names=NLI)}),
-        "xnli": Features({"language": text, "sentence1": text, "sentence2": text, "gold_label": text}),
-        "udpos": Features({"tokens": List(text), "pos_tags": List(ClassLabel(names=POS))}),
-        "panx": Features({"tokens": List(text), "ner_tags": List(ClassLabel(names=NER)), "langs": List(text)}),
-        "tatoeba": Features(
-            {"source_sentence": text, "target_sentence": text, "source_lang": text, "target_lang": text}
-        ),
-        "sst": Features({"sentence": text, "label": ClassLabel(names=["negative", "positive"]), "idx": Value("int32")}),
-        "messages": Features({"text": text, "label": ClassLabel(names=FEELINGS)}),
-    }
-    out = _Sets(folder, features)
-    speakers = {code: Speaker(code) for code in languages}
-    kept_out: set[str] = set()
-    english = speakers["en"]
-
-    def saved(kind: str, place: tuple[str, str, str], rows: list) -> None:
-        out.save(kind, *place, rows)
-
-    # Inference: MultiNLI in English, XNLI with all languages in one file
-    draw = _drawer(seed, english)
-    train, validation, test = (draw("nli", split, inference, n, lambda p: p[:2]) for split, n in _splits("nli"))
-    matched = draw("nli", "matched", inference, COUNTS["nli"][1], lambda p: p[:2])
-    for split, pairs in (("train", train), ("validation_matched", matched)):
-        saved(
-            "mnli",
-            ("nyu-mll/multi_nli", "default", split),
-            [(english.text(p[0]), english.text(p[1]), p[2]) for p in pairs],
-        )
-    for split, pairs in (("validation", validation[: len(validation) // 2]), ("test", test)):
-        rows = [
-            (code, s.text(p.premise), s.text(p.hypothesis), NLI[p.label]) for code, s in speakers.items() for p in pairs
-        ]
-        saved("xnli", ("google/xtreme", "XNLI", split), rows)
-        kept_out.update(tasks.normalised(sentence) for row in rows for sentence in row[1:3])
-
-    # Tagging
-    for kind, drawn, prefix in (("udpos", tasks.tagged, "udpos."), ("panx", tasks.named, "PAN-X.")):
-        train, validation, test = (
-            draw(kind, split, drawn, n, lambda sentence: (sentence,)) for split, n in _splits(kind)
-        )
-        for code, speaker in speakers.items():
-            config = prefix + (speaker.grammar.ud_name if kind == "udpos" else code)
-            splits = {"test": test}
-            if code == "en":
-                splits |= {"train": train}
-            if code == "en" or kind == "panx":
-                splits |= {"validation": validation}
-            for split, meanings in splits.items():
-                said = [speaker.say(sentence) for sentence in meanings]
-                saved(kind, ("google/xtreme", config, split), [_tagged_row(kind, tokens, code) for tokens in said])
-                kept_out.update(tasks.normalised(joined(tokens)) for tokens in said)
-
-    # Translation: sentences that differ from each other in every language
-    world, seen, pairs = World(f"{seed} tatoeba"), set(), []
-    while len(pairs) < TRANSLATIONS:
-        sentence = tasks.tagged(world)
-        said = {code: speaker.text(sentence) for code, speaker in speakers.items()}
-        keys = {f"{code} {tasks.normalised(text)}" for code, text in said.items()}
-        if not keys & seen:
-            seen |= keys
-            pairs.append(said)
-            kept_out.update(tasks.normalised(text) for text in said.values())
-    for code in languages[1:]:
-        iso3 = LANGUAGES[code].iso3
-        rows = [(said[code] + "\n", said["en"] + "\n", iso3, "eng") for said in pairs]
-        saved("tatoeba", ("google/xtreme", f"tatoeba.{iso3}", "validation"), rows)
-
-    # Opinions: SST-2 of films in English, in GLUE's spelling; messages on other things in every language
-    for split, n in zip(("train", "validation"), COUNTS["sst"], strict=True):
-        reviews = draw("sst", split, tasks.review, n, lambda verdict: verdict.sentences)
-        rows = []
-        for i, verdict in enumerate(reviews):
-            words = " ".join(token.text for sentence in verdict.sentences for token in english.say(sentence)).lower()
-            rows.append((words + " ", verdict.label // 2, i))
-            kept_out.add(tasks.normalised(words))
-        saved("sst", ("nyu-mll/glue", "sst2", split), rows)
-    for split, n in _splits("messages"):
-        messages = draw("messages", split, tasks.message, n, lambda verdict: verdict.sentences)
-        for code, speaker in speakers.items():
-            rows = [(tasks.spoken(speaker, verdict), verdict.label) for verdict in messages]
-            saved("messages", ("cardiffnlp/tweet_sentiment_multilingual", LANGUAGES[code].umsab_name, split), rows)
-            if split != "train":
-                kept_out.update(tasks.normalised(speaker.text(sentence)) for v in messages for sentence in v.sentences)
-                kept_out.update(tasks.normalised(row[0]) for row in rows)
-
+    sets = Sets(folder)
+    making = examples.Making(sets, seed, languages)
+    for data_sets in examples.SETS:
+        data_sets(making)
     for code, count in shares(languages, sentences).items():
-        stream = islice(lines(seed, code, bilingual, languages, kept_out), count)
-        out.save("text", "text/multilingual", code, "train", ((line,) for line in stream))
-    out.describe()
-
-
-def _splits(kind: str) -> list[tuple[str, int]]:
-    """The splits' sizes, as (split, examples)."""
-    return list(zip(("train", "validation", "test"), COUNTS[kind], strict=True))
-
-
-def _drawer(seed: int, english: Speaker) -> Callable:
-    """A function that draws examples of a task no split of which has been drawn before."""
-    drawn: dict[str, tasks.Drawn] = {}
-
-    def draw(kind: str, split: str, example: Callable, count: int, say: Callable) -> list:
-        return list(
-            drawn.setdefault(kind, tasks.Drawn(english)).fresh(example, World(f"{seed} {kind} {split}"), count, say)
-        )
-
-    return draw
-
-
-def _tagged_row(kind: str, tokens: list, code: str) -> tuple:
-    words = [token.text for token in tokens]
-    if kind == "udpos":
-        return words, [POS.index(token.pos) for token in tokens]
-    return words, [NER.index(token.ner) for token in tokens], [code] * len(words)
-
-
-class _Sets:
-    """The data sets in a folder: saves a split at a time and keeps count for the READMEs."""
-
-    def __init__(self, folder: Path, features: dict):
-        self.folder, self.features = folder, features
-        self.rows: dict[str, dict[tuple[str, str], int]] = {}
-
-    def save(self, kind: str, dataset: str, config: str, split: str, rows) -> None:
-        """Write rows (tuples in the features' order; an iterator is written in chunks) as one parquet file."""
-        import pyarrow
-        from pyarrow import parquet
-
-        schema = self.features[kind].arrow_schema
-        path = self.folder / dataset / config / f"{split}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows, count = iter(rows), 0
-        with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-            while chunk := list(islice(rows, CHUNK)):
-                columns = [
-                    pyarrow.array(column, type=field.type)
-                    for column, field in zip(zip(*chunk, strict=True), schema, strict=True)
-                ]
-                writer.write_table(pyarrow.Table.from_arrays(columns, schema=schema))
-                count += len(chunk)
-        self.rows.setdefault(dataset, {})[config, split] = count
-
-    def describe(self) -> None:
-        """A README.md beside each data set: the configs for `load_dataset`, and a table of rows."""
-        for dataset, rows in self.rows.items():
-            text = "---\nconfigs:\n"
-            for config in sorted({config for config, _ in rows}):
-                text += f"- config_name: {config}\n  data_files:\n"
-                for split in sorted(split for other, split in rows if other == config):
-                    text += f"  - split: {split}\n    path: {config}/{split}.parquet\n"
-            text += (
-                f"---\n# {dataset} of the microworld, in the hub's layout\n\n| config | split | rows |\n|---|---|---|\n"
-            )
-            text += "".join(f"| {config} | {split} | {count} |\n" for (config, split), count in sorted(rows.items()))
-            (self.folder / dataset / "README.md").write_text(text)
+        stream = islice(lines(seed, code, bilingual, languages, making.kept_out), count)
+        sets.save("text", "text/multilingual", code, "train", ((line,) for line in stream))
+    sets.describe()
 
 
 def _files(folder: Path) -> list[str]:

@@ -1,0 +1,111 @@
+"""The hub's layout: every kind of data set with its columns and types, and how rows become parquet files that
+`datasets.load_dataset` reads as it reads the hub's. The types are written as the library writes them, without the
+library, whose import takes longer than writing a small world."""
+
+import json
+from itertools import islice
+from pathlib import Path
+
+CHUNK = 8192  # rows in memory at a time
+POS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
+NER = "O B-PER I-PER B-ORG I-ORG B-LOC I-LOC".split()
+NLI = ["entailment", "neutral", "contradiction"]
+FEELINGS = ["negative", "neutral", "positive"]
+
+# A type is a name (of datasets.Value), a set of one type (a list of it), a list of label names, or columns of its own.
+TEXT, TEXTS = "string", {"string"}
+_SPAN = {"context": TEXT, "question": TEXT, "answers": {"text": TEXTS, "answer_start": {"int32"}}}
+_PAIR = {"premise": TEXT, "hypothesis": TEXT, "label": NLI}
+COLUMNS = {
+    "text": {"text": TEXT},
+    "nli": _PAIR,
+    "anli": {"uid": TEXT, **_PAIR, "reason": TEXT},
+    "xnli": {"language": TEXT, "sentence1": TEXT, "sentence2": TEXT, "gold_label": TEXT},
+    "qqp": {"question1": TEXT, "question2": TEXT, "label": ["not_duplicate", "duplicate"], "idx": "int32"},
+    "pawsx": {"sentence1": TEXT, "sentence2": TEXT, "label": TEXT},
+    "squad": {"id": TEXT, "title": TEXT, **_SPAN},
+    "xquad": {"id": TEXT, **_SPAN},
+    "hellaswag": {"ind": "int32", "ctx": TEXT, "endings": TEXTS, "label": TEXT},
+    "cosmos_qa": {
+        "id": TEXT, "context": TEXT, "question": TEXT, **{f"answer{i}": TEXT for i in range(4)}, "label": "int32",
+    },
+    "commonsense_qa": {
+        "id": TEXT, "question": TEXT, "question_concept": TEXT, "choices": {"label": TEXTS, "text": TEXTS},
+        "answerKey": TEXT,
+    },
+    "udpos": {"tokens": TEXTS, "pos_tags": {tuple(POS)}},
+    "panx": {"tokens": TEXTS, "ner_tags": {tuple(NER)}, "langs": TEXTS},
+    "tatoeba": {"source_sentence": TEXT, "target_sentence": TEXT, "source_lang": TEXT, "target_lang": TEXT},
+    "sst": {"sentence": TEXT, "label": ["negative", "positive"], "idx": "int32"},
+    "messages": {"text": TEXT, "label": FEELINGS},
+}  # fmt: skip
+
+
+def _typed(kind) -> tuple:
+    """A type as (pyarrow's, the library's): the second goes into the file as JSON."""
+    import pyarrow
+
+    if isinstance(kind, str):
+        return pyarrow.type_for_alias(kind), {"dtype": kind, "_type": "Value"}
+    if isinstance(kind, set):
+        stored, declared = _typed(next(iter(kind)))
+        return pyarrow.list_(stored), {"feature": declared, "_type": "List"}
+    if isinstance(kind, dict):
+        inner = {name: _typed(column) for name, column in kind.items()}
+        stored = pyarrow.struct([(name, column[0]) for name, column in inner.items()])
+        return stored, {name: column[1] for name, column in inner.items()}
+    return pyarrow.int64(), {"names": list(kind), "_type": "ClassLabel"}
+
+
+def schema(kind: str):
+    """The pyarrow schema of a kind of data set, with the features that `datasets` reads."""
+    import pyarrow
+
+    stored, declared = _typed(COLUMNS[kind])
+    return pyarrow.schema(stored, {"huggingface": json.dumps({"info": {"features": declared}})})
+
+
+class Sets:
+    """The data sets in a folder: saves a split at a time and keeps count for the READMEs."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.rows: dict[str, dict[tuple[str, str], int]] = {}
+
+    def save(self, kind: str, dataset: str, config: str, split: str, rows) -> None:
+        """Write rows (tuples in the columns' order; an iterator is written in chunks) as one parquet file."""
+        import pyarrow
+        from pyarrow import parquet
+
+        columns = schema(kind)
+        path = self.folder / dataset / config / f"{split}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows, count = iter(rows), 0
+        with parquet.ParquetWriter(path, columns, compression="zstd") as writer:
+            while chunk := list(islice(rows, CHUNK)):
+                arrays = [
+                    pyarrow.array(column, type=field.type)
+                    for column, field in zip(zip(*chunk, strict=True), columns, strict=True)
+                ]
+                writer.write_table(pyarrow.Table.from_arrays(arrays, schema=columns))
+                count += len(chunk)
+        self.rows.setdefault(dataset, {})[config, split] = count
+
+    def save_lines(self, path: str, lines) -> None:
+        """Write lines as a text file; sets that are no parquet files (BUCC, CCGbank) have no README."""
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def describe(self) -> None:
+        """A README.md beside each data set: the configs for `load_dataset`, and a table of rows."""
+        for dataset, rows in self.rows.items():
+            text = "---\nconfigs:\n"
+            for config in sorted({config for config, _ in rows}):
+                text += f"- config_name: {config}\n  data_files:\n"
+                for split in sorted(split for other, split in rows if other == config):
+                    text += f"  - split: {split}\n    path: {config}/{split}.parquet\n"
+            text += (
+                f"---\n# {dataset} of the microworld, in the hub's layout\n\n| config | split | rows |\n|---|---|---|\n"
+            )
+            text += "".join(f"| {config} | {split} | {count} |\n" for (config, split), count in sorted(rows.items()))
+            (self.folder / dataset / "README.md").write_text(text)
