@@ -119,6 +119,11 @@ def leaf(category: str, tag: str, word: str) -> Tree:
 # Sentences
 
 
+def sentence(world: World) -> Tree:
+    """A sentence of the world with its derivation."""
+    return Grammarian(world).sentence()
+
+
 class Grammarian:
     """Draws derivations from a world."""
 

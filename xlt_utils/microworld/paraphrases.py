@@ -4,7 +4,6 @@ else. Order and wording change in both classes alike, so that neither gives the 
 
 from typing import NamedTuple
 
-from xlt_utils.microworld import lexicon
 from xlt_utils.microworld.meanings import Clause, Phrase, Sentence, World
 from xlt_utils.microworld.questions import TAKERS, Scene, asking
 from xlt_utils.microworld.speech import Speaker, joined
@@ -26,17 +25,14 @@ def pair(world: World) -> Pair:
     another word instead."""
     label = int(world.random() * 2)
     while True:
-        scene = Scene(world)
-        first = world.pick((_together, _joined, _joined, _because, _traded))(world, scene)
-        if first is None:
-            continue
+        build = world.pick((_together, _joined, _joined, _because, _traded))
+        scene = Scene(world, "trading" if build is _traded else "")
+        first = build(world, scene)
         change = _replaced if world.chance(0.25) else _swapped
         second = first if label else change(world, scene, first)
-        if second is None:
-            continue
-        if label or world.chance(0.75):
+        if second and (label or world.chance(0.75)):
             second = _reordered(world, second)
-        if second != first:
+        if second and second != first:
             return Pair(first, second, label)
 
 
@@ -44,7 +40,7 @@ def _clause(scene: Scene) -> Clause:
     return scene.fact()._replace(negated=False).clause()
 
 
-def _together(world: World, scene: Scene) -> Sentence | None:
+def _together(world: World, scene: Scene) -> Sentence:
     """Two people do something: Anna and Peter helped the nurse in Oslo."""
     one, two, three = scene.people
     group = "name" if three.kind == "name" else "role"
@@ -53,25 +49,21 @@ def _together(world: World, scene: Scene) -> Sentence | None:
     return Sentence((("", Clause(one._replace(companion=two), verb, three, obliques=oblique)),))
 
 
-def _joined(world: World, scene: Scene) -> Sentence | None:
-    first, second = _clause(scene), _clause(scene)
-    if first.subject == second.subject:
-        return None
-    return Sentence((("", first), ("and", second)))
+def _joined(world: World, scene: Scene) -> Sentence:
+    return Sentence((("", _clause(scene)), ("and", _clause(scene))))
 
 
-def _because(world: World, scene: Scene) -> Sentence | None:
-    found = _joined(world, scene)
-    return found and found._replace(clauses=(found.clauses[0], (world.pick(("because", "when")), found.clauses[1][1])))
+def _because(world: World, scene: Scene) -> Sentence:
+    return Sentence((("", _clause(scene)), (world.pick(("because", "when")), _clause(scene))))
 
 
-def _traded(world: World, scene: Scene) -> Sentence | None:
+def _traded(world: World, scene: Scene) -> Sentence:
     """Somebody sells something to somebody, or buys it from them."""
-    if scene.group not in lexicon.ANYTHING or scene.things == [None]:
-        return None
     verb, preposition = world.pick(sorted(_SIDE.items()))
     one, two, _ = scene.people
-    obliques = ((preposition, two), ("in", world.pick(scene.places)))[: 1 + world.chance(0.5)]
+    obliques = ((preposition, two),)
+    if world.chance(0.5):
+        obliques = (*obliques, ("in", world.pick(scene.places)))
     return Sentence((("", Clause(one, verb, world.pick(scene.things), obliques=obliques)),))
 
 
@@ -182,7 +174,7 @@ def questions(world: World) -> Questions:
     """A pair of questions in English: for the same in other words (1), or for something else (0)."""
     label = int(world.random() * 2)
     while True:
-        scene = Scene(world)
+        scene = Scene(world, "trading" if world.chance(0.3) else "")
         clause = _statement(world, scene)
         asked = world.pick(_parts(clause))
         other = (clause, asked) if label else _else(world, scene, clause, asked)
@@ -198,9 +190,8 @@ def questions(world: World) -> Questions:
 
 def _statement(world: World, scene: Scene) -> Clause:
     """What the questions are about: a trade, somebody's deed, or that of two."""
-    trade = _traded(world, scene) if world.chance(0.6) else None
-    if trade:
-        return trade.clauses[0][1]
+    if scene.kind == "trading":
+        return _traded(world, scene).clauses[0][1]
     clause = scene.fact().clause()
     others = [person for person in scene.people if person not in _participants(Sentence((("", clause),)))]
     if others and world.chance(0.4):

@@ -3,6 +3,7 @@ and questions on them. Out come questions whose answer is one part of one senten
 the question says fits that sentence, and questions that nothing in the passage answers although all their words are
 there. The same facts give pairs of questions that ask for the same or not (for QQP)."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 from xlt_utils.microworld import lexicon
@@ -129,21 +130,12 @@ def _takers() -> dict[str, list[str]]:
 
 TAKERS = _takers()
 _GROUPS = sorted(group for group, verbs in TAKERS.items() if len(verbs) > 1)
-_MOTION, _GIVING, _RESTING = (
-    [verb.lemma for verb in verbs] for verbs in (lexicon.MOTION, lexicon.GIVING, lexicon.INTRANSITIVE)
-)
-
-
-def _different(draw, count: int, seen: set[str]) -> list:
-    """Draws none of whose words is in `seen`, which grows by them."""
-    found = []
-    while len(found) < count:
-        item = draw()
-        words = {item} if isinstance(item, str) else _heads(item)
-        if not seen & words:
-            seen |= words
-            found.append(item)
-    return found
+_VERBS = {
+    "giving": [verb.lemma for verb in lexicon.GIVING],
+    "going": [verb.lemma for verb in lexicon.MOTION],
+    "resting": [verb.lemma for verb in lexicon.INTRANSITIVE],
+    "trading": ["buy", "sell"],
+}
 
 
 def _heads(phrase: Phrase) -> set[str]:
@@ -162,27 +154,51 @@ def _time(world: World) -> Phrase:
 
 
 class Scene:
-    """The people, deeds, things, places and times that a passage puts together."""
+    """The people, deeds, things, places and times that a passage puts together, drawn when they are needed. `kind` is
+    taking, giving, going, resting or trading."""
 
-    def __init__(self, world: World):
-        self.world, seen = world, set()
-        kinds = ("name",) * 4 + ("role",)
-        self.kind = world.pick(("taking", "taking", "taking", "giving", "going", "resting"))
+    def __init__(self, world: World, kind: str = ""):
+        self.world, self._seen = world, set()
+        self.kind = kind or world.pick(("taking", "taking", "taking", "giving", "going", "resting"))
         self.group = world.pick(_GROUPS if self.kind == "taking" else lexicon.ANYTHING)
-        verbs = {"taking": TAKERS[self.group], "giving": _GIVING, "going": _MOTION, "resting": _RESTING}[self.kind]
-        self.verbs = _different(lambda: world.pick(verbs), 2, seen)
-        *self.people, last = [
-            _single(person) for person in _different(lambda: world.someone((world.pick(kinds),), plain=True), 4, seen)
-        ]
-        self.places = _different(world.city, 3, seen)
-        self.times = _different(lambda: _time(world), 3, seen)
-        self.things = _different(self._thing, 3, seen) if self.kind in ("taking", "giving") else [None]
-        self.goals = [last, *self.people] if self.kind == "giving" else [None]
-        if self.kind == "going":
-            self.goals = [
-                _single(goal)
-                for goal in _different(lambda: world.someone(("city", "place", "building"), plain=True), 3, seen)
-            ]
+        verbs = TAKERS[self.group] if self.kind == "taking" else _VERBS[self.kind]
+        self.verbs = self._different(lambda: world.pick(verbs), 2)
+        self.people = self._different(self._person, 3)
+
+    @cached_property
+    def places(self) -> list[Phrase]:
+        return self._different(self.world.city, 3)
+
+    @cached_property
+    def times(self) -> list[Phrase]:
+        return self._different(lambda: _time(self.world), 3)
+
+    @cached_property
+    def things(self) -> list[Phrase | None]:
+        return [None] if self.kind in ("going", "resting") else self._different(self._thing, 3)
+
+    @cached_property
+    def goals(self) -> list[Phrase | None]:
+        if self.kind == "giving":
+            return [*self._different(self._person, 1), *self.people]
+        return self._different(self._goal, 3) if self.kind == "going" else [None]
+
+    def _different(self, draw, count: int) -> list:
+        """Draws none of whose words the scene holds already."""
+        found = []
+        while len(found) < count:
+            item = draw()
+            words = {item} if isinstance(item, str) else _heads(item)
+            if not self._seen & words:
+                self._seen |= words
+                found.append(item)
+        return found
+
+    def _person(self) -> Phrase:
+        return _single(self.world.thing("role", plain=True)) if self.world.chance(0.2) else self.world.person()
+
+    def _goal(self) -> Phrase:
+        return _single(self.world.someone(("city", "place", "building"), plain=True))
 
     def _thing(self) -> Phrase:
         world = self.world

@@ -2,7 +2,7 @@
 its part of speech (UD's seventeen) and its entity tag (PAN-X's IOB2). One `Speaker` a language; the same
 meaning always gives the same words."""
 
-from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from xlt_utils.microworld import lexicon
@@ -10,7 +10,6 @@ from xlt_utils.microworld.grammar import ACCUSATIVE, LANGUAGES, NOMINATIVE, OBLI
 from xlt_utils.microworld.meanings import Clause, Phrase, Sentence
 
 SIDES = {"before": True, "after": False}
-KEPT = 1 << 16  # sentences whose words a speaker remembers
 ORDERS = {  # of a clause's parts; obliques go by number
     "SVO": "subject verb object quality oblique manner time",
     "VSO": "verb subject object quality oblique manner time",
@@ -18,6 +17,8 @@ ORDERS = {  # of a clause's parts; obliques go by number
     "OVS": "time object quality manner verb subject oblique",
 }
 ORDERS = {order: parts.split() for order, parts in ORDERS.items()}
+_OBLIQUES = tuple(f"oblique {i}" for i in range(8))
+KEPT = 1 << 15  # phrases whose words a speaker remembers
 _POS = {
     **dict.fromkeys(lexicon.PREPOSITIONS, "ADP"),
     **dict.fromkeys(lexicon.DETERMINERS, "DET"),
@@ -64,9 +65,10 @@ class Speaker:
         self.prepositions = SIDES[grammar.adpositions]
         self.initial = grammar.order in ("SVO", "VSO")  # auxiliaries and negation stand before the verb
         self._tokens: dict[tuple, Token] = {}
-        self.say = lru_cache(KEPT)(self._say)  # most sentences are said twice: compared with others, then written
+        self._phrases: dict[tuple, list[Token]] = {}
+        self._order = ORDERS[grammar.order]
 
-    def _say(self, sentence: Sentence) -> list[Token]:
+    def say(self, sentence: Sentence) -> list[Token]:
         """The tokens of a sentence, the first one capitalised where the script has capitals."""
         tokens: list[Token] = []
         if sentence.opener:
@@ -98,7 +100,7 @@ class Speaker:
         parts = self.parts(clause)
         if clause.asked and self.initial:
             parts = self._fronted(parts, clause.asked)
-        return [token for tokens in parts.values() for token in tokens]
+        return list(chain.from_iterable(parts.values()))
 
     def parts(self, clause: Clause) -> dict[str, list[Token]]:
         """The parts of a clause by name, in the language's order: subject, verb, object, quality, oblique 0, oblique 1,
@@ -106,7 +108,7 @@ class Speaker:
         subject = self.phrase(clause.subject, NOMINATIVE)
         plural = clause.subject.plural or clause.subject.companion is not None
         verb = self._predicate(clause, plural)
-        obliques = {f"oblique {i}": self._oblique(*oblique) for i, oblique in enumerate(clause.obliques)}
+        obliques = {name: self._oblique(*oblique) for name, oblique in zip(_OBLIQUES, clause.obliques, strict=False)}
         if clause.there:
             there = {"there": [self._function("there", "PRON")]}
             if not self.initial:
@@ -125,7 +127,7 @@ class Speaker:
         if clause.time:
             found["time"] = [self._function(clause.time, "ADV")]
         ordered: dict[str, list[Token]] = {}
-        for name in ORDERS[self.grammar.order]:
+        for name in self._order:
             if name == "oblique":
                 ordered |= obliques
             elif name in found:
@@ -217,6 +219,16 @@ class Speaker:
         return [adposition, *words] if self.prepositions else [*words, adposition]
 
     def phrase(self, phrase: Phrase, case: str) -> list[Token]:
+        """The words of a phrase in a case."""
+        key = phrase, case
+        found = self._phrases.get(key)
+        if found is None:
+            if len(self._phrases) == KEPT:
+                self._phrases.clear()
+            found = self._phrases[key] = self._phrase(phrase, case)
+        return found
+
+    def _phrase(self, phrase: Phrase, case: str) -> list[Token]:
         if not self.grammar.case:
             case = NOMINATIVE
         if phrase.companion:

@@ -3,6 +3,7 @@ the configs beside each set, and last of all manifest.json. A folder appears by 
 all; the same arguments give the same bytes. The running text is written in chunks, so memory does not grow with
 it, and never repeats a sentence of a test or training set."""
 
+import gc
 import hashlib
 import json
 import os
@@ -150,7 +151,16 @@ def shares(languages: list[str], sentences: int) -> dict[str, int]:
 
 
 def _write_all(folder: Path, seed: int, sentences: int, bilingual: float, languages: list[str]) -> None:
-    sets = Sets(folder)
+    sets, collects = Sets(folder), gc.isenabled()
+    gc.disable()  # meanings are trees: looking for cycles among a million of them takes a third of the time
+    try:
+        _write_sets(sets, seed, sentences, bilingual, languages)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _write_sets(sets: Sets, seed: int, sentences: int, bilingual: float, languages: list[str]) -> None:
     making = examples.Making(sets, seed, languages)
     for data_sets in examples.SETS:
         data_sets(making)
