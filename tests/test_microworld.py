@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import sys
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import datasets
 import pytest
 from pyarrow import parquet
 from scipy.stats import spearmanr
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from xlt_utils import microworld
-from xlt_utils.microworld import relations, tasks
+from xlt_utils.microworld import ccg, choices, examples, layout, lexicon, paraphrases, questions, relations, tasks
 from xlt_utils.microworld.meanings import Clause, Phrase, Sentence, World
 from xlt_utils.microworld.speech import Speaker
 
@@ -54,8 +56,8 @@ def contents(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def small(monkeypatch):
     """Smaller sets of examples, where only the writing is looked at."""
-    few = {kind: tuple(min(count, 60) for count in counts) for kind, counts in microworld.COUNTS.items()}
-    monkeypatch.setattr(sys.modules["xlt_utils.microworld.write"], "COUNTS", few)
+    few = {kind: tuple(min(count, 40) for count in counts) for kind, counts in microworld.COUNTS.items()}
+    monkeypatch.setattr(examples, "COUNTS", few)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(small, tmp_path):
@@ -64,7 +66,26 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(small, tmp_p
         contents(microworld.write(tmp_path / name, seed=seed, sentences=900)) for name, seed in seeds.items()
     )
     assert one == again
-    assert all(other[name] != digest for name, digest in one.items() if name.endswith(".parquet"))
+    assert all(other[name] != digest for name, digest in one.items() if name.endswith((".parquet", ".auto", ".gold")))
+
+
+def test_three_languages_have_the_same_examples_as_nine(small, tmp_path):
+    """What a language reads does not hang on who else speaks; only the text and Tatoeba, whose sentences differ in
+    every language of the world, may."""
+    nine = microworld.write(tmp_path / "nine", sentences=300)
+    three = microworld.write(tmp_path / "three", sentences=300, languages=["en", "xa", "xh"])
+    mixed = {"google/xtreme/XNLI/validation.parquet", "google/xtreme/XNLI/test.parquet"}
+    mixed.add("google/xtreme/tydiqa/validation.parquet")
+    digests, compared = contents(nine), 0
+    for name, digest in contents(three).items():
+        if name in mixed:
+            rows = parquet.read_table(nine / name).to_pylist()
+            fewer = parquet.read_table(three / name).to_pylist()
+            assert fewer == [row for row in rows if row in fewer] and len(rows) == 3 * len(fewer)
+        elif not name.startswith("text/") and "tatoeba" not in name and not name.endswith(("README.md", ".json")):
+            assert digests[name] == digest, name
+            compared += 1
+    assert compared > 50
 
 
 def test_writing_again_does_nothing_and_a_damaged_world_is_written_anew(small, tmp_path):
@@ -115,6 +136,14 @@ STRING, LABEL = datasets.Value("string"), datasets.ClassLabel
 POS = LABEL(names="ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
 NER = LABEL(names="O B-PER I-PER B-ORG I-ORG B-LOC I-LOC".split())
 NLI = LABEL(names=["entailment", "neutral", "contradiction"])
+INT = datasets.Value("int32")
+SPAN = {
+    "context": STRING,
+    "question": STRING,
+    "answers": {"text": datasets.List(STRING), "answer_start": datasets.List(INT)},
+}
+SQUAD = {"id": STRING, "title": STRING, **SPAN}
+PAWS = dict.fromkeys(("sentence1", "sentence2", "label"), STRING)
 TWEETS = "cardiffnlp/tweet_sentiment_multilingual"
 UDPOS = {"tokens": datasets.List(STRING), "pos_tags": datasets.List(POS)}
 PANX = {"tokens": datasets.List(STRING), "ner_tags": datasets.List(NER), "langs": datasets.List(STRING)}
@@ -136,6 +165,26 @@ LAYOUT = [
      {"text": STRING, "label": LABEL(names=["negative", "neutral", "positive"])}),
     (TWEETS, "geo-sov", ["train", "validation", "test"],
      {"text": STRING, "label": LABEL(names=["negative", "neutral", "positive"])}),
+    ("stanfordnlp/snli", "plain_text", ["train", "validation"],
+     {"premise": STRING, "hypothesis": STRING, "label": NLI}),
+    ("facebook/anli", "plain_text", [f"{split}_r{i}" for split in ("train", "dev") for i in (1, 2, 3)],
+     {"uid": STRING, "premise": STRING, "hypothesis": STRING, "label": NLI, "reason": STRING}),
+    ("nyu-mll/glue", "qqp", ["train", "validation"],
+     {"question1": STRING, "question2": STRING, "label": LABEL(names=["not_duplicate", "duplicate"]), "idx": INT}),
+    ("rajpurkar/squad", "plain_text", ["train", "validation"], SQUAD),
+    ("rajpurkar/squad_v2", "squad_v2", ["train", "validation"], SQUAD),
+    ("google/xtreme", "PAWS-X.en", ["train", "validation", "test"], PAWS),
+    ("google/xtreme", "PAWS-X.xh", ["validation", "test"], PAWS),
+    ("google/xtreme", "XQuAD.xc", ["validation"], {"id": STRING, **SPAN}),
+    ("google/xtreme", "MLQA.xe.xe", ["validation", "test"], SQUAD),
+    ("google/xtreme", "tydiqa", ["train", "validation"], SQUAD),
+    ("Rowan/hellaswag", "default", ["train", "validation"],
+     {"ind": INT, "ctx": STRING, "endings": datasets.List(STRING), "label": STRING}),
+    ("allenai/cosmos_qa", "default", ["train", "validation"],
+     {"id": STRING, "context": STRING, "question": STRING, **{f"answer{i}": STRING for i in range(4)}, "label": INT}),
+    ("tau/commonsense_qa", "default", ["train", "validation"],
+     {"id": STRING, "question": STRING, "question_concept": STRING,
+      "choices": {"label": datasets.List(STRING), "text": datasets.List(STRING)}, "answerKey": STRING}),
 ]  # fmt: skip
 
 
@@ -143,6 +192,13 @@ LAYOUT = [
 def test_layout_and_types_are_the_hubs(load, dataset, config, splits, features):
     for split in splits:
         assert load(dataset, config, split).features == datasets.Features(features)
+
+
+@pytest.mark.parametrize("kind", layout.COLUMNS)
+def test_the_types_in_the_files_are_those_that_the_library_writes(kind):
+    """The layout writes them without the library."""
+    schema = layout.schema(kind)
+    assert datasets.Features.from_arrow_schema(schema).arrow_schema.equals(schema, check_metadata=True)
 
 
 def test_the_readme_lists_every_config_and_split(folder):
@@ -162,6 +218,9 @@ def test_every_language_has_every_test_set_of_the_same_size(load):
             if isinstance(xnli["language"], list)
             else list(xnli["language"]).count(code) == 500
         )
+        assert load("google/xtreme", f"PAWS-X.{code}", "test").num_rows == 400
+        assert load("google/xtreme", f"XQuAD.{code}", "validation").num_rows == 240
+        assert load("google/xtreme", f"MLQA.{code}.{code}", "test").num_rows == 240
         if code != "en":
             pairs = load("google/xtreme", f"tatoeba.{grammar.iso3}", "validation")
             assert len(set(pairs["source_sentence"])) == len(set(pairs["target_sentence"])) == 400
@@ -173,6 +232,8 @@ def test_every_language_has_every_test_set_of_the_same_size(load):
 
 def test_labels_are_the_same_in_every_language(load):
     xnli = load("google/xtreme", "XNLI", "test")
+    paws = [list(load("google/xtreme", f"PAWS-X.{code}", "test")["label"]) for code in CODES]
+    assert all(labels == paws[0] for labels in paws) and set(paws[0]) == {"0", "1"}
     labels = {code: [] for code in CODES}
     for code, label in zip(xnli["language"], xnli["gold_label"], strict=True):
         labels[code].append(label)
@@ -228,10 +289,351 @@ def test_labels_are_balanced(load):
     for labels in (
         load("nyu-mll/multi_nli", "default", "train")["label"],
         load("nyu-mll/glue", "sst2", "train")["label"],
+        load("nyu-mll/glue", "qqp", "train")["label"],
+        load("google/xtreme", "PAWS-X.en", "train")["label"],
+        [label for label in load("stanfordnlp/snli", "plain_text", "train")["label"] if label >= 0],
     ):
         labels = list(labels)
         shares = [labels.count(label) / len(labels) for label in set(labels)]
         assert max(shares) - min(shares) < 0.04
+
+
+# Reading
+
+READING = [
+    ("rajpurkar/squad", "plain_text", "train"),
+    ("rajpurkar/squad_v2", "squad_v2", "train"),
+    ("google/xtreme", "tydiqa", "train"),
+    ("google/xtreme", "tydiqa", "validation"),
+    *(("google/xtreme", f"XQuAD.{code}", "validation") for code in CODES),
+    *(("google/xtreme", f"MLQA.{code}.{code}", "test") for code in CODES),
+]
+
+
+@pytest.mark.parametrize("place", READING, ids=lambda place: "-".join(place))
+def test_answers_stand_where_they_are_said_to_and_ids_are_unique(load, place):
+    rows = load(*place).to_list()
+    assert len({row["id"] for row in rows}) == len(rows)
+    for row in rows:
+        texts, starts = row["answers"]["text"], row["answers"]["answer_start"]
+        assert len(texts) == len(starts) == 1 or (place[1] == "squad_v2" and not texts and not starts)
+        for text, start in zip(texts, starts, strict=True):
+            context = row["context"]
+            assert text and context[start : start + len(text)] == text
+            assert not context[:start][-1:].isalnum() and not context[start + len(text) :][:1].isalnum()
+
+
+def test_every_language_answers_with_the_same_fact(load):
+    """The sentence of the answer has the same place in the passage."""
+
+    def sentences(row):
+        return row["context"][: row["answers"]["answer_start"][0]].count(". ")
+
+    english = [sentences(row) for row in load("google/xtreme", "MLQA.en.en", "test")]
+    assert len(set(english)) == 7
+    for code in CODES[1:]:
+        assert [sentences(row) for row in load("google/xtreme", f"MLQA.{code}.{code}", "test")] == english
+
+
+def test_tydiqas_ids_begin_with_the_languages_name(load):
+    names = Counter(row.rsplit("-", 1)[0] for row in load("google/xtreme", "tydiqa", "validation")["id"])
+    assert names == {grammar.ud_name.lower(): 300 for grammar in microworld.LANGUAGES.values()}
+
+
+def test_about_half_of_squad_2_has_no_answer_and_its_words_do_not_tell(load):
+    def features(row):
+        said, asked = set(row["context"].split()), set(row["question"].split())
+        return {f"asked {word}": 1 for word in asked} | {f"both {word}": 1 for word in asked & said}
+
+    train, test = (load("rajpurkar/squad_v2", "squad_v2", split).to_list() for split in ("train", "validation"))
+    has = [[bool(row["answers"]["text"]) for row in rows] for rows in (train, test)]
+    assert 0.45 < sum(has[0]) / len(has[0]) < 0.55
+    turn = DictVectorizer()
+    model = LogisticRegression(max_iter=300).fit(turn.fit_transform(map(features, train)), has[0])
+    assert model.score(turn.transform(map(features, test)), has[1]) < 0.68
+
+
+def test_one_fact_answers_a_question_or_none_although_its_words_are_there():
+    world, asked = World("asked"), 0
+    for _ in range(200):
+        passage = questions.passage(world, facts=5, questions=4, unanswerable=0.5)
+        said = " ".join(say("en", sentence) for sentence in passage.sentences()).lower()
+        for question in passage.questions:
+            answering = [i for i, fact in enumerate(passage.facts) if question.fits(fact)]
+            assert answering == ([] if question.fact is None else [question.fact])
+            if question.known.subject and question.asked != "subject":
+                assert say("en", Sentence((("", Clause(question.known.subject, "run")),))).lower()[:-5] in said
+            asked += 1
+    assert asked == 800
+
+
+def test_a_question_asks_in_the_words_of_its_language():
+    anna, ben = (Phrase("name", n, "name", parts=((n, "brand"),), tag="PER") for n in ("Anna", "Ben"))
+    car = Phrase("noun", "car", "vehicle", True, number="three")
+    friday = Phrase("name", "Friday", "day", parts=(("Friday", "day"),))
+    fact = questions.Fact(anna, "give", car, goal=ben, time=friday)
+    asked = {
+        slot: say("en", questions.Question(fact, slot).sentence()) for slot in ("subject", "object", "goal", "time")
+    }
+    assert asked == {
+        "subject": "Who gave three cars to Ben on Friday?",
+        "object": "What did Anna give to Ben on Friday?",
+        "goal": "Who did Anna give three cars to on Friday?",
+        "time": "When did Anna give three cars to Ben?",
+    }
+    assert say("en", questions.Question(fact, "number").sentence()) == "How many cars did Anna give to Ben on Friday?"
+    for code, grammar in microworld.LANGUAGES.items():
+        if code != "en":
+            first = say(code, questions.Question(fact, "time").sentence()).lower().split()[0]
+            assert (first == grammar.written(grammar.roots["when"])) == (grammar.order in ("SVO", "VSO"))
+
+
+# Paraphrase and choice
+
+
+def test_pairs_mean_the_same_or_not_in_the_same_words():
+    """Saying a pair in its least order shows whether it is one meaning."""
+
+    def clauses(sentence):
+        if "because" in (links := [link for link, _ in sentence.clauses]) or "when" in links:
+            return dict(sentence.clauses)
+        found = []
+        for _, clause in sentence.clauses:
+            if clause.verb == "sell" and clause.obliques and clause.obliques[0][0] == "to":
+                clause = paraphrases.traded(clause)
+            if clause.subject.companion:
+                both = clause.subject._replace(companion=None), clause.subject.companion
+                one, two = sorted(both, key=str)
+                clause = clause._replace(subject=one._replace(companion=two))
+            found.append(clause)
+        return sorted(found, key=str)
+
+    world, same_words = World("pairs"), 0
+    for _ in range(500):
+        pair = paraphrases.pair(world)
+        assert (clauses(pair.first) == clauses(pair.second)) == (pair.label == 1)
+        words = [sorted(say("en", sentence).lower().replace(",", "").rstrip(".").split()) for sentence in pair[:2]]
+        same_words += words[0] == words[1]
+    assert same_words > 300
+
+
+def test_words_alone_do_not_settle_paraphrase(load):
+    def features(first, second):
+        first, second = set(first.split()), set(second.split())
+        return {f"both {w}": 1 for w in first & second} | {f"one {w}": 1 for w in first ^ second} | {
+            "share": 3 * len(first & second) / len(first | second)}  # fmt: skip
+
+    for place, columns, splits in (
+        (("google/xtreme", "PAWS-X.en"), ("sentence1", "sentence2"), ("train", "test")),
+        (("nyu-mll/glue", "qqp"), ("question1", "question2"), ("train", "validation")),
+    ):
+        train, test = ([features(*(row[name] for name in columns)) for row in load(*place, split)] for split in splits)
+        labels, gold = (list(load(*place, split)["label"]) for split in splits)
+        turn = DictVectorizer()
+        model = LogisticRegression(max_iter=300).fit(turn.fit_transform(train), labels)
+        assert model.score(turn.transform(test), gold) < 0.85
+
+
+def chosen(load, dataset: str, split: str) -> list[tuple[list[str], int]]:
+    """The options and the right one's number."""
+    found = []
+    for row in load(dataset, "default", split).to_list():
+        if "endings" in row:
+            found.append((row["endings"], int(row["label"])))
+        elif "choices" in row:
+            assert row["choices"]["label"] == list("ABCDE")
+            found.append((row["choices"]["text"], "ABCDE".index(row["answerKey"])))
+        else:
+            found.append(([row[f"answer{i}"] for i in range(4)], row["label"]))
+    return found
+
+
+CHOICES = {"Rowan/hellaswag": 4, "allenai/cosmos_qa": 4, "tau/commonsense_qa": 5}
+
+
+@pytest.mark.parametrize(("dataset", "options"), CHOICES.items())
+def test_neither_place_nor_length_nor_the_option_alone_tells_the_right_one(load, dataset, options):
+    train, test = (chosen(load, dataset, split) for split in ("train", "validation"))
+    assert all(len(set(texts)) == options for texts, _ in train + test)
+    places = Counter(label for _, label in train)
+    assert max(places.values()) - min(places.values()) < 0.03 * len(train)
+    lengths = [(len(texts[label]), sum(map(len, texts)) / options) for texts, label in train]
+    right, mean = (sum(part) / len(train) for part in zip(*lengths, strict=True))
+    assert abs(right - mean) < 0.06 * mean
+    turn = DictVectorizer()
+
+    def features(rows):
+        return [dict.fromkeys(text.split(), 1) for texts, _ in rows for text in texts]
+
+    said = [i == label for texts, label in train for i in range(len(texts))]
+    model = LogisticRegression(max_iter=300).fit(turn.fit_transform(features(train)), said)
+    scores = model.decision_function(turn.transform(features(test))).reshape(-1, options)
+    hits = scores.argmax(1) == [label for _, label in test]
+    assert hits.mean() < 1 / options + 0.2
+
+
+def test_the_one_who_has_a_thing_uses_it():
+    """Who has what is worked out from the story as it is read."""
+    world = World("who has what")
+    for _ in range(300):
+        choice, has = choices.ending(world), {}
+        for sentence in choice.context:
+            clause = sentence.clauses[0][1]
+            if clause.verb in ("buy", "find") and not clause.negated:
+                has[clause.object.head] = clause.subject.head
+            elif clause.obliques:
+                assert has[clause.object.head] == clause.subject.head
+                has[clause.object.head] = clause.obliques[0][1].head
+        owners = [has.get(option.rstrip(".").split()[-1]) for option in choice.options]
+        assert [i for i, owner in enumerate(owners) if owner == choice.question] == [choice.label]
+
+
+def test_stories_have_one_right_answer():
+    """True of the story and of the kind that has the effect; the effect of what that person did; the last city."""
+    world, seen = World("stories"), Counter()
+    for _ in range(300):
+        choice = choices.story(world)
+        told, kind = choice.told(choices.ENGLISH), choice.question.split()[0]
+        clauses = [sentence.clauses[0][1] for sentence in choice.context]
+        if kind == "Why":
+            effect = choice.question.rstrip("?").split()[-1]
+            right = [
+                option in told and any(f" {lexicon.PAST.get(deed, deed)}" in option for deed in choices.EFFECTS
+                                       if choices.EFFECTS[deed] == effect)
+                for option in choice.options
+            ]  # fmt: skip
+        elif kind == "What":
+            effects = {say("en", Sentence((("", choices._effect(c.subject, c.verb)),))) for c in clauses}
+            right = [option in effects for option in choice.options]
+        else:
+            person = choice.question.split()[2]
+            last = [c.obliques[0][1].head for c in clauses if c.subject.head == person][-1]
+            right = [last in option for option in choice.options]
+        assert [i for i, is_right in enumerate(right) if is_right] == [choice.label], choice
+        seen[kind] += 1
+    assert set(seen) == {"Why", "What", "Where"} and min(seen.values()) > 60
+
+
+def test_one_thing_fits_both_verbs():
+    world = World("things")
+    takes = {verb.lemma: verb.objects for verb in [*lexicon.TRANSITIVE, *lexicon.GIVING]}
+    kinds = {noun: kind for kind, nouns in lexicon.NOUNS.items() for noun in nouns}
+    for _ in range(300):
+        choice = choices.fitting(world)
+        one, link, two = re.search(r"What can \w+ (\w+) (and|but not) (\w+)", choice.question).groups()
+        fits = [
+            kinds[option] in takes[one] and (kinds[option] in takes[two]) == (link == "and")
+            for option in choice.options
+        ]
+        assert [i for i, is_right in enumerate(fits) if is_right] == [choice.label] and choice.concept == one
+
+
+# Supertags
+
+
+def brackets(line: str):
+    """A derivation as (node, children); leaves have none."""
+    tokens = re.findall(r"\(?<[^>]*>\)?|\)", line)
+
+    def node(at: int):
+        head = tokens[at]
+        if head.startswith("(<L"):
+            assert head.endswith(")")
+            return (head[2:-2].split(), []), at + 1
+        assert head.startswith("(<T")
+        at, children = at + 1, []
+        while tokens[at] != ")":
+            child, at = node(at)
+            children.append(child)
+        return (head[2:-1].split(), children), at + 1
+
+    tree, end = node(0)
+    assert end == len(tokens)
+    return tree
+
+
+def leaves(tree) -> list[list[str]]:
+    (head, children) = tree
+    return [head] if not children else [leaf for child in children for leaf in leaves(child)]
+
+
+def check(tree) -> str:
+    """The category of a tree, whose children the grammar joins to it."""
+    (kind, category, *rest), children = tree
+    if kind == "L":
+        assert rest[0] == rest[1] and rest[3] == category
+        return category
+    found = [check(child) for child in children]
+    assert int(rest[1]) == len(found) and int(rest[0]) < len(found)
+    if len(found) == 1:
+        assert (found[0], category) in {("N", "NP"), ("NP", r"S/(S\NP)")}
+    else:
+        assert ccg.joint(*found)[0] == category
+    return category
+
+
+def test_derivations_parse_and_their_leaves_are_the_words(folder):
+    world, tagged = World("derivations"), {}
+    for section, count in (("02", 4000), ("00", 300), ("23", 400)):
+        lines = (folder / f"ccgbank/data/AUTO/{section}/wsj_{section}00.auto").read_text().splitlines()
+        assert lines[::2] == [f"ID=wsj_{section}00.{i} PARSER=GOLD NUMPARSE=1" for i in range(1, count + 1)]
+        for line in lines[1::2]:
+            tree = brackets(line)
+            words = leaves(tree)
+            assert check(tree) == "S[dcl]" and words[-1][4] == "." and len(words) > 2
+            for _, category, *_, word, _ in words:
+                tagged.setdefault(word, Counter())[category] += 1
+    tree = ccg.sentence(world)
+    assert [leaf[4] for leaf in leaves(brackets(ccg.written(tree)))] == ccg.words(tree)
+    assert len(tagged["that"]) == 4 and len(tagged["in"]) == 3 and len(tagged["ate"]) == 2
+    counts = [sum(tags.values()) for tags in tagged.values()]
+    commonest = [max(tags.values()) for tags in tagged.values()]
+    assert 0.8 < sum(commonest) / sum(counts) < 0.93
+
+
+def test_what_no_rule_joins_is_an_error():
+    with pytest.raises(ValueError, match=r"no rule joins NP\[nb\]/N \(\['the'\]\) and NP/N \(\['a'\]\)"):
+        ccg.join(ccg.leaf("NP[nb]/N", "DT", "the"), ccg.leaf("NP/N", "DT", "a"))
+
+
+# Mining
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_gold_pairs_are_translations_and_no_other_sentences_are(folder, split, monkeypatch):
+    """Said again from the meanings, in all languages; the English side is one for all."""
+    meanings = []
+
+    class Remembering(tasks.Drawn):
+        def fresh(self, *arguments):
+            for meaning in super().fresh(*arguments):
+                meanings.append(meaning)
+                yield meaning
+
+    class Nowhere:
+        def save_lines(self, *_):
+            pass
+
+    monkeypatch.setattr(tasks, "Drawn", Remembering)
+    examples.mining(examples.Making(Nowhere(), 3, ["en", "xa"]))
+    english = {say("en", meaning): meaning for meaning in meanings}
+    sides = set()
+    for code in CODES[1:]:
+        read = {
+            side: dict(
+                line.split("\t") for line in (folder / f"bucc2018/{code}-en.{split}.{side}").read_text().splitlines()
+            )
+            for side in (code, "en", "gold")
+        }
+        for side in (code, "en"):
+            assert list(read[side]) == [f"{side}-{i:09d}" for i in range(1, len(read[side]) + 1)]
+            assert len(set(map(tasks.normalised, read[side].values()))) == len(read[side]) > 390
+        sides.add(tuple(read["en"].values()))
+        speaker = Speaker(code)
+        translations = {speaker.text(english[text]): name for name, text in read["en"].items()}
+        assert {n: translations[t] for n, t in read[code].items() if t in translations} == read["gold"]
+        assert 0.22 < len(read["gold"]) / len(read[code]) < 0.28
+    assert len(sides) == 1
 
 
 # What may not be seen twice
@@ -240,7 +642,8 @@ def test_labels_are_balanced(load):
 def test_training_and_test_examples_are_disjoint(load):
     def keys(*place):
         rows = load(*place)
-        columns = [name for name in ("premise", "hypothesis", "sentence", "tokens") if name in rows.column_names]
+        columns = "premise hypothesis sentence tokens sentence1 sentence2 question1 question2 question choices".split()
+        columns = [name for name in columns if name in rows.column_names]
         return [tasks.normalised(" | ".join(str(row[name]) for name in columns)) for row in rows]
 
     for dataset, config, splits in (
@@ -248,11 +651,15 @@ def test_training_and_test_examples_are_disjoint(load):
         ("google/xtreme", "PAN-X.en", ("train", "validation", "test")),
         ("nyu-mll/multi_nli", "default", ("train", "validation_matched")),
         ("nyu-mll/glue", "sst2", ("train", "validation")),
+        ("stanfordnlp/snli", "plain_text", ("train", "validation")),
+        ("nyu-mll/glue", "qqp", ("train", "validation")),
+        ("google/xtreme", "PAWS-X.en", ("train", "validation", "test")),
+        ("tau/commonsense_qa", "default", ("train", "validation")),
     ):
         parts = [keys(dataset, config, split) for split in splits]
         joined = [key for part in parts for key in part]
         assert len(set(joined)) == len(joined)
-    trained = set(keys("nyu-mll/multi_nli", "default", "train"))
+    trained = set(keys("nyu-mll/multi_nli", "default", "train")) | set(keys("stanfordnlp/snli", "plain_text", "train"))
     xnli = [row for row in load("google/xtreme", "XNLI", "test") if row["language"] == "en"]
     assert not trained & {tasks.normalised(f"{row['sentence1']} | {row['sentence2']}") for row in xnli}
 
@@ -264,11 +671,33 @@ def test_the_running_text_holds_no_test_sentence(folder, load):
         tested |= {
             tasks.normalised(" ".join(words)) for words in load("google/xtreme", f"PAN-X.{code}", "test")["tokens"]
         }
-    for row in load("google/xtreme", "XNLI", "test"):
-        tested |= {tasks.normalised(row["sentence1"]), tasks.normalised(row["sentence2"])}
+    sentences = [text for row in load("google/xtreme", "XNLI", "test") for text in (row["sentence1"], row["sentence2"])]
+    for file in [*folder.glob("bucc2018/*.??"), *folder.glob("bucc2018/*.en")]:
+        sentences += [line.split("\t")[1] for line in file.read_text().splitlines()]
+    columns = "context question sentence1 sentence2 premise question1 question2 answer0".split()
+    for path in folder.rglob("*.parquet"):
+        if path.stem.startswith("train") or path.parts[-4:-2] == ("text", "multilingual"):
+            continue
+        for row in parquet.read_table(path).to_pylist():
+            for name in (
+                "context",
+                "question",
+                "sentence1",
+                "sentence2",
+                "premise",
+                "question1",
+                "question2",
+                "answer0",
+            ):
+                sentences += [row[name], *re.split(r"(?<=\.) ", row[name])] if name in row else []
+    for section in ("00", "23"):
+        for line in (folder / f"ccgbank/data/AUTO/{section}/wsj_{section}00.auto").read_text().splitlines()[1::2]:
+            sentences.append(" ".join(leaf[4] for leaf in leaves(brackets(line))))
+    assert len(sentences) > 30_000
+    tested |= {"".join(filter(str.isalnum, sentence.lower())) for sentence in sentences}
     for code in CODES:
         for line in load("text/multilingual", code, "train")["text"]:
-            pieces = [line, *re.split(r"(?<=[.!])[ )]| [—/(]", line)]
+            pieces = [line, *re.split(r"(?<=[.!?])[ )]| [—/(]", line)]
             assert not tested & {tasks.normalised(piece) for piece in pieces}
 
 

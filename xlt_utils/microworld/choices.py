@@ -82,7 +82,7 @@ def ending(world: World) -> Choice:
     context = []
     for (lemma, group), owner, other in ((mine, one, two), (yours, two, one), (also, two, one)):
         thing, get = _the(lemma, group), world.pick(("buy", "find"))
-        if world.chance(0.5):
+        if world.chance(0.65):
             story = [Clause(owner, get, thing)]
         else:
             give = world.pick(("give", "send", "sell"))
@@ -182,33 +182,34 @@ _TAKES = {
 }
 
 
-def _fitting() -> list[tuple[str, str, str, list[str], list[str]]]:
-    """Every question: two verbs, their link, the kinds that fit and those that do not, of which most fit one verb."""
-    found = []
+def _fitting() -> dict[str, list[tuple]]:
+    """Every question by the kinds that fit: two verbs, their link, and kinds that do not fit although one verb takes
+    them."""
+    found: dict[str, list[tuple]] = {kind: [] for kind in _KINDS}
     for one, first in _TAKES.items():
         for two, second in _TAKES.items():
             for link, fits in (("and", first & second), ("but not", first - second)):
                 near = sorted((first | second) - fits)
-                if one != two and fits and len(near) > 1 and first != second and (first & second):
-                    found.append((one, two, link, sorted(fits), near))
-    return found
+                if one != two and near:
+                    for kind in fits:
+                        found[kind].append((one, two, link, fits, near))
+    return {kind: questions for kind, questions in found.items() if questions}
 
 
 _FITTING = _fitting()
-_WHERE = ("in {}", "near {}")
 
 
 def fitting(world: World) -> Choice:
-    """What can one do both this and that with, or this and not that? Four options fit one verb, the other or none."""
-    one, two, link, fits, near = world.pick(_FITTING)
-    right = world.pick(lexicon.NOUNS[world.pick(fits)])
-    wrong: list[str] = []
-    far = [kind for kind in _KINDS if kind not in fits and kind not in near]
+    """What can one do both this and that with, or this and not that? The wrong options are of kinds that only one of
+    the verbs takes, or neither."""
+    kind = world.pick(list(_FITTING))
+    one, two, link, fits, near = world.pick(_FITTING[kind])
+    right, wrong = world.pick(lexicon.NOUNS[kind]), []
+    others = [other for other in _KINDS if other not in fits]
     while len(wrong) < 4:
-        noun = world.pick(lexicon.NOUNS[world.pick(near if len(wrong) < 3 or not far else far)])
+        noun = world.pick(lexicon.NOUNS[world.pick(near if len(wrong) < 2 else others)])
         if noun not in wrong:
             wrong.append(noun)
-    person = world.pick(_PEOPLE)
-    place = f" {world.pick(_WHERE).format(world.pick(lexicon.CITIES))}" if world.chance(0.5) else ""
-    question = f"What can {person} {one} {link} {two}{place}?"
+    place = f" {world.pick(('in', 'near'))} {world.pick(lexicon.CITIES)}" if world.chance(0.5) else ""
+    question = f"What can {world.pick(_PEOPLE)} {one} {link} {two}{place}?"
     return _choice(world, [], question, right, wrong, one)

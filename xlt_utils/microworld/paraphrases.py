@@ -30,7 +30,7 @@ def pair(world: World) -> Pair:
         first = build(world, scene)
         change = _replaced if world.chance(0.25) else _swapped
         second = first if label else change(world, scene, first)
-        if second and (label or world.chance(0.75)):
+        if second and (label or world.chance(0.85)):
             second = _reordered(world, second)
         if second and second != first:
             return Pair(first, second, label)

@@ -11,6 +11,7 @@ from xlt_utils.microworld.meanings import Clause, Phrase, Sentence, World
 from xlt_utils.microworld.speech import Speaker
 
 PEOPLE = ("name", "role", "animal")
+TRIES = 12  # for a question, before a passage is given up
 SLOTS = ("subject", "verb", "object", "goal", "place", "time")
 
 
@@ -240,13 +241,15 @@ def passage(world: World, facts: int, questions: int, unanswerable: float = 0.0,
             fact = scene.fact()
             if fact not in told:
                 told.append(fact)
-        for _ in range(questions * 12):
+        for _ in range(questions):
             draw = _unanswered if world.chance(unanswerable) else _answered
-            question = draw(world, told, vague)
-            if question and all((question.known, question.asked) != other[:2] for other in asked):
-                asked.append(question)
-                if len(asked) == questions:
-                    return Passage(tuple(told), tuple(asked))
+            for _ in range(TRIES):
+                question = draw(world, told, vague)
+                if question and all(question[:2] != other[:2] for other in asked):
+                    asked.append(question)
+                    break
+        if len(asked) == questions:
+            return Passage(tuple(told), tuple(asked))
 
 
 def _answered(world: World, told: list[Fact], vague: float) -> Question | None:
