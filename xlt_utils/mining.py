@@ -15,7 +15,7 @@ from xlt_utils import encoders, metrics
 Pair = tuple[str, str]  # (foreign id, english id)
 
 STEPS = 2**21  # a unit vector's components are rounded to whole multiples of 1 / STEPS: 2e-7 in a cosine
-CHUNK = 2**10  # sentences of a side in one product; float64 holds integers up to STEPS² · CHUNK to the last bit
+CHUNK = 2**9  # sentences of a side in one product; float64 holds integers up to STEPS² · CHUNK to the last bit
 
 
 class Mined(NamedTuple):
