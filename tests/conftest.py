@@ -6,9 +6,12 @@ import tempfile
 # Before anything imports xlt_utils: tests never write into the project's own runs/ and report/.
 _folder = tempfile.mkdtemp(prefix="xlt-tests-")
 os.environ["XLT_RUNS"], os.environ["XLT_REPORT"] = f"{_folder}/runs", f"{_folder}/report"
-os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
 
 import pytest  # noqa: E402
+
+WORLD = {"seed": 0, "sentences": 6_000, "bilingual": 0.05, "languages": ["en", "xa", "xh"]}
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +19,7 @@ def world() -> str:
     """A small microworld, written once: the folder as `data` names it."""
     from xlt_utils import data
 
-    return data.locate("microworld", {"seed": 0, "sentences": 6_000, "bilingual": 0.05})
+    return data.locate("microworld", WORLD)
 
 
 @pytest.fixture(scope="session")

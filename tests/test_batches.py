@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from xlt_utils import batches, data
+from xlt_utils import batches, data, encoding
 from xlt_utils.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
 def text(world, pieces):
-    return batches.Text(world, ["en", "xa", "xh"], pieces.folder, 32, 0.3)
+    return batches.Text(world, ["en", "xa", "xh"], pieces.tokenizer, 32, 0.3)
 
 
 def test_a_longer_draw_begins_with_the_shorter(text):
@@ -22,9 +22,9 @@ def test_no_sequence_is_drawn_twice_and_none_is_held_out(text):
 
 
 def test_small_languages_are_favoured_by_the_exponent(world, pieces):
-    even = batches.Text(world, ["en", "xa", "xh"], pieces.folder, 32, 0.0)
-    plain = batches.Text(world, ["en", "xa", "xh"], pieces.folder, 32, 1.0)
-    between = batches.Text(world, ["en", "xa", "xh"], pieces.folder, 32, 0.3)
+    even = batches.Text(world, ["en", "xa", "xh"], pieces.tokenizer, 32, 0.0)
+    plain = batches.Text(world, ["en", "xa", "xh"], pieces.tokenizer, 32, 1.0)
+    between = batches.Text(world, ["en", "xa", "xh"], pieces.tokenizer, 32, 0.3)
     assert np.allclose(even.shares, 1 / 3)
     assert np.allclose(plain.shares, plain.available / plain.available.sum())
     assert 1 / 3 < between.shares[0] < plain.shares[0]
@@ -65,19 +65,8 @@ def test_the_vocabulary_is_the_same_each_time_it_is_trained(world, pieces):
     assert encoders.fingerprint(again) == encoders.fingerprint(encoders.wrap(encoders.train_vocabulary(lines, 1_000)))
 
 
-def test_every_word_is_labelled_once_however_long_its_sentence(world, pieces):
-    rows = data.examples(TASKS["udpos"], "test", world, "xh", 50)
-    for length in (8, 128):
-        encoded = batches.encode(TASKS["udpos"], "test", world, "xh", pieces.tokenizer, length, 50)
-        assert max(np.diff(encoded.starts)) <= length
-        for number, row in enumerate(rows):
-            lines = np.flatnonzero(encoded.sentences == number)
-            labels = np.concatenate([encoded.labels[encoded.starts[line] : encoded.starts[line + 1]] for line in lines])
-            assert labels[labels != batches.IGNORED].tolist() == row["label"]
-
-
 def test_subsets_are_nested_and_whole_sentences(world, pieces):
-    encoded = batches.encode(TASKS["udpos"], "train", world, None, pieces.tokenizer, 8)
+    encoded = encoding.encode(TASKS["udpos"], "train", world, "en", pieces.tokenizer, 8)
     small, large = batches.subset(encoded, 5, 20), batches.subset(encoded, 5, 80)
     assert np.array_equal(small, large[: len(small)])
     assert len(set(encoded.sentences[small])) == 20
@@ -85,8 +74,16 @@ def test_subsets_are_nested_and_whole_sentences(world, pieces):
         batches.subset(encoded, 5, 10**7)
 
 
+def test_an_example_of_several_windows_is_drawn_whole(world, pieces):
+    encoded = encoding.encode(TASKS["squad"], "train", world, "en", pieces.tokenizer, 32)
+    items = batches.subset(encoded, 0, 10)
+    assert len(items) > 10
+    for example in set(encoded.sentences[items].tolist()):
+        assert set(np.flatnonzero(encoded.sentences == example)) <= set(items.tolist())
+
+
 def test_an_epoch_shows_each_example_once_and_the_next_in_another_order(world, pieces):
-    encoded = batches.encode(TASKS["sst"], "train", world, None, pieces.tokenizer, 32)
+    encoded = encoding.encode(TASKS["sst"], "train", world, "en", pieces.tokenizer, 32)
     rows = batches.subset(encoded, 0, 64)
     seen = []
     batch_of = encoded.batch

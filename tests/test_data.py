@@ -1,33 +1,13 @@
+"""Loading: what is there comes as columns under the study's names, what is not is named with what was expected."""
+
 import datasets
 import pytest
+from hub_layout import nli, write
 
-from xlt_utils import data, paths
+from xlt_utils import ccgbank, data, paths
 from xlt_utils.tasks import TASKS, Source
 
-NLI = ["entailment", "neutral", "contradiction"]
-
-
-def write(folder, name, config, split, columns, features=None):
-    """One split of one data set in the hub's layout, as a mirror folder holds it."""
-    place = folder / name
-    (place / config).mkdir(parents=True, exist_ok=True)
-    rows = datasets.Dataset.from_dict(columns, features=features)
-    rows.to_parquet(place / config / f"{split}.parquet")
-    readme = place / "README.md"
-    head = readme.read_text().removesuffix("---\n") if readme.exists() else "---\nconfigs:\n"
-    entry = f"- config_name: {config}\n  data_files:\n  - split: {split}\n    path: {config}/{split}.parquet\n"
-    readme.write_text(f"{head}{entry}---\n")
-
-
-def nli(labels, names=NLI):
-    count = len(labels)
-    columns = {
-        "premise": [f"p{i}" for i in range(count)],
-        "hypothesis": [f"h{i}" for i in range(count)],
-        "label": labels,
-    }
-    text, label = datasets.Value("string"), datasets.ClassLabel(names=names)
-    return columns, datasets.Features({"premise": text, "hypothesis": text, "label": label})
+(MNLI,) = TASKS["mnli"].train
 
 
 @pytest.fixture
@@ -36,71 +16,112 @@ def mirror(tmp_path):
     return tmp_path
 
 
-def test_labels_come_under_their_names_and_minus_one_is_dropped(mirror):
-    rows = data.examples(TASKS["mnli"], "train", str(mirror))
-    assert [(row["text"], row["label"]) for row in rows] == [("p0", 0), ("p1", 1), ("p3", 2)]
+def test_columns_come_under_the_studys_names(mirror):
+    rows = data.table(MNLI, str(mirror))
+    assert rows == {"text": ["p0", "p1", "p2", "p3"], "text2": ["h0", "h1", "h2", "h3"], "label": [0, 1, -1, 2]}
 
 
-def test_a_limit_spreads_over_the_whole_split(tmp_path):
-    write(tmp_path, "nyu-mll/multi_nli", "default", "train", *nli([0] * 100))
-    assert [row["id"] for row in data.examples(TASKS["mnli"], "train", str(tmp_path), limit=3)] == [0, 49, 99]
+def test_fields_of_structs_and_several_columns_come_as_lists(tmp_path):
+    columns = {"a": ["x"], "b": ["y"], "c": [{"text": ["u", "v"], "label": ["A", "B"]}]}
+    write(tmp_path, "some/set", "default", "train", columns)
+    rows = data.table(Source("some/set", "default", "train", {"options": "c.text"}), str(tmp_path))
+    assert rows == {"options": [["u", "v"]]}
+    rows = data.table(Source("some/set", "default", "train", {"options": ("a", "b")}), str(tmp_path))
+    assert rows == {"options": [["x", "y"]]}
+    with pytest.raises(data.DataError, match="column 'c' has no field 'texts'"):
+        data.table(Source("some/set", "default", "train", {"options": "c.texts"}), str(tmp_path))
 
 
 def test_two_mirrors_with_data_sets_of_one_name_are_kept_apart(tmp_path):
     for place, count in (("one", 3), ("other", 7)):
         write(tmp_path / place, "nyu-mll/multi_nli", "default", "train", *nli([0] * count))
-        assert len(data.examples(TASKS["mnli"], "train", str(tmp_path / place))) == count
+        assert len(data.table(MNLI, str(tmp_path / place))["label"]) == count
 
 
 def test_other_label_names_are_refused_with_those_expected(tmp_path):
     write(tmp_path, "nyu-mll/multi_nli", "default", "train", *nli([0], ["yes", "maybe", "no"]))
-    with pytest.raises(data.DataError, match=r"nyu-mll/multi_nli.*labels are \['yes'.*expected \['entailment'"):
-        data.examples(TASKS["mnli"], "train", str(tmp_path))
+    with pytest.raises(
+        data.DataError, match=r"nyu-mll/multi_nli.*labels of column 'label' are \['yes'.*\['entailment'"
+    ):
+        data.table(MNLI, str(tmp_path))
 
 
 def test_a_renamed_column_is_named_with_the_nearest(tmp_path):
     columns, _ = nli([0])
     columns["premises"] = columns.pop("premise")
     write(tmp_path, "nyu-mll/multi_nli", "default", "train", columns)
-    with pytest.raises(data.DataError, match="no column 'premise'; the nearest there is 'premises'"):
-        data.examples(TASKS["mnli"], "train", str(tmp_path))
+    with pytest.raises(data.DataError, match="no column 'premise'; did you mean `premises`"):
+        data.table(MNLI, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("text", [1], "column 'x' holds int64, expected text"),
+        ("tokens", ["a b"], "column 'x' holds string, expected a list of text"),
+        ("answers", [{"text": ["a"]}], "expected a struct of the lists text and answer_start"),
+        ("label", [0.5], "column 'x' holds double, expected a label or a list of labels"),
+    ],
+)
+def test_a_column_of_another_type_is_refused(tmp_path, name, values, expected):
+    write(tmp_path, "some/set", "default", "train", {"x": values})
+    with pytest.raises(data.DataError, match=expected):
+        data.table(Source("some/set", "default", "train", {name: "x"}), str(tmp_path))
 
 
 def test_a_missing_data_set_config_or_split_says_where_it_was_looked_for(mirror):
-    with pytest.raises(data.DataError, match=r"nyu-mll/glue: no such data set .*looked for the folder"):
-        data.examples(TASKS["sst"], "train", str(mirror))
-    with pytest.raises(data.DataError, match="no such config; the nearest there is 'default'"):
-        data.load(Source("nyu-mll/multi_nli", "defaults", "train", {}), str(mirror))
-    with pytest.raises(data.DataError, match="validation_matched"):
-        data.examples(TASKS["mnli"], "development", str(mirror))
+    with pytest.raises(data.Missing, match=r"nyu-mll/glue: no such data set .*looked for the folder"):
+        data.table(TASKS["sst"].train[0], str(mirror))
+    with pytest.raises(data.Missing, match="no such config; did you mean `default`"):
+        data.table(Source("nyu-mll/multi_nli", "defaults", "train", {}), str(mirror))
+    with pytest.raises(data.Missing, match="validation_matched"):
+        data.table(TASKS["mnli"].development[0], str(mirror))
 
 
-def test_mixed_languages_are_split_and_an_absent_one_is_no_empty_test(tmp_path):
+def test_mixed_languages_are_split_by_value_or_by_prefix(tmp_path):
     columns = {"language": ["en", "de", "de"], "sentence1": ["a", "b", "c"], "sentence2": ["x", "y", "z"]}
-    write(
-        tmp_path, "google/xtreme", "XNLI", "test", columns | {"gold_label": ["neutral", "entailment", "contradiction"]}
-    )
-    rows = data.examples(TASKS["xnli"], "test", str(tmp_path), "de")
-    assert [(row["text2"], row["label"]) for row in rows] == [("y", 0), ("z", 2)]
-    assert data.languages_with(TASKS["xnli"], str(tmp_path)) == ["de", "en"]
-    with pytest.raises(data.DataError, match="no row of language 'fr'"):
-        data.examples(TASKS["xnli"], "test", str(tmp_path), "fr")
+    columns["gold_label"] = ["neutral", "entailment", "contradiction"]
+    write(tmp_path, "google/xtreme", "XNLI", "test", columns)
+    assert data.table(TASKS["xnli"].test[0], str(tmp_path), "de")["text"] == ["b", "c"]
+    with pytest.raises(data.Missing, match="no row of language 'fr'"):
+        data.table(TASKS["xnli"].test[0], str(tmp_path), "fr")
+    write(tmp_path, "some/set", "default", "train", {"id": ["near-svo-1", "near-svo-old-1"], "q": ["a", "b"]})
+    source = Source("some/set", "default", "train", {"text": "q"}, language_column="id", language_value="{lower_name}-")
+    assert data.table(source, str(tmp_path), "xa")["text"] == ["a", "b"]
+    with pytest.raises(data.Missing):
+        data.table(source, str(tmp_path), "en")
 
 
-def test_the_neutral_class_of_the_tweets_is_dropped(tmp_path):
-    label = datasets.ClassLabel(names=["negative", "neutral", "positive"])
-    features = datasets.Features({"text": datasets.Value("string"), "label": label})
-    columns = {"text": ["a", "b", "c"], "label": [0, 1, 2]}
-    write(tmp_path, "cardiffnlp/tweet_sentiment_multilingual", "german", "test", columns, features)
-    rows = data.examples(TASKS["sst"], "test", str(tmp_path), "de")
-    assert [(row["text"], row["label"]) for row in rows] == [("a", 0), ("c", 1)]
+LEAVES = "(<T S[dcl] 0 2> (<L NP NN NN Dogs NP>) (<T S[dcl]\\NP 0 2> (<L S[dcl]\\NP VB VB -LRB- S[dcl]\\NP>) ) )"
+
+
+def test_ccgbank_is_read_from_its_own_files_by_section(tmp_path):
+    for section in ("02", "21", "23"):
+        folder = tmp_path / "data" / "AUTO" / section
+        folder.mkdir(parents=True)
+        (folder / f"wsj_{section}00.auto").write_text(f"ID=wsj_{section}00.1 PARSER=GOLD NUMPARSE=1\n{LEAVES}\n")
+    rows = ccgbank.read(tmp_path, "02-21")
+    assert rows == {"tokens": [["Dogs", "("]] * 2, "label": [["NP", "S[dcl]\\NP"]] * 2}
+    with pytest.raises(ValueError, match="no sentence in data/AUTO/00 to 00"):
+        ccgbank.read(tmp_path, "00-00")
+    (tmp_path / "data/AUTO/23/wsj_2300.auto").write_text("ID=x\nno derivation\n")
+    with pytest.raises(ValueError, match=r"wsj_2300.auto, line 2: no leaf"):
+        ccgbank.read(tmp_path, "23-23")
+
+
+def test_without_ccgbank_it_is_said_that_it_is_licensed(mirror):
+    with pytest.raises(data.DataError, match=r"LDC2005T13.*`ccgbank` into the mirror folder"):
+        data.table(TASKS["ccg"].train[0], str(mirror))
 
 
 def test_the_fingerprint_follows_the_content(mirror):
     before = data.fingerprint.__wrapped__(str(mirror))
     assert before == data.fingerprint.__wrapped__(str(mirror))
+    (mirror / "bucc2018").mkdir()
+    (mirror / "bucc2018" / "zh-en.dev.en").write_text("en-1\tHello.\n")
+    with_pairs = data.fingerprint.__wrapped__(str(mirror))
     write(mirror, "nyu-mll/multi_nli", "default", "train", *nli([1, 1, 1, 1]))
-    assert before != data.fingerprint.__wrapped__(str(mirror))
+    assert len({before, with_pairs, data.fingerprint.__wrapped__(str(mirror))}) == 3
 
 
 def test_a_folder_that_is_not_there_is_named():
@@ -108,31 +129,18 @@ def test_a_folder_that_is_not_there_is_named():
         data.locate("no/such/mirror")
 
 
-def test_the_microworld_is_written_once_and_has_every_task_in_every_language(world):
-    from xlt_utils import microworld, paths
+def test_the_microworld_is_written_once(world):
+    from conftest import WORLD
 
-    assert world == data.locate("microworld", {"seed": 0, "sentences": 6_000, "bilingual": 0.05})
+    assert world == data.locate("microworld", WORLD)
     assert (paths.resolve(world) / "manifest.json").is_file()
-    everywhere = set(microworld.LANGUAGES)
-    for task in TASKS.values():
-        if task.test:
-            expected = everywhere - {"en"} if task.format == "retrieval" else everywhere
-            assert set(data.languages_with(task, world)) == expected, task.name
 
 
 def test_text_comes_in_chunks(world):
     chunks = list(data.text(world, "xa", chunk=100))
     assert max(map(len, chunks)) == 100
-    assert sum(map(len, chunks)) == len(data.load(data.TEXT, world, "xa"))
+    assert sum(map(len, chunks)) == data.lines(world, "xa") > 1_000
 
 
-MIRROR = paths.ROOT.parent / "shared" / "mirror"
-
-
-@pytest.mark.skipif(not MIRROR.is_dir(), reason="the real data in ../shared/mirror are not here")
-@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.test])
-def test_real_data_pass_the_same_checks(name):
-    task, place = TASKS[name], data.locate(str(MIRROR))
-    assert "de" in data.languages_with(task, place)
-    rows = data.examples(task, "test", place, "de", limit=5)
-    assert len(rows) == 5
+def test_no_data_set_runs_code_of_its_own():
+    assert datasets.__version__ >= "4"  # the version from which loading scripts are refused

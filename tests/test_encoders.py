@@ -1,8 +1,11 @@
+import json
+
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
-from xlt_utils import encoders
+from xlt_utils import encoders, objectives
 
 SHAPE = {"layers": 2, "width": 32, "heads": 2, "vocabulary": 500, "length": 32}
 
@@ -26,8 +29,56 @@ def test_the_seed_decides_the_weights():
 
 
 def test_a_folder_without_a_checkpoint_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint here \(expected config.json"):
+    with pytest.raises(encoders.CheckpointFault, match=r"no checkpoint here \(expected config.json"):
         encoders.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [("no/such/place/at/all", "no such folder"), ("nowhere", "no hub id"), ("../nowhere", "no such folder")],
+)
+def test_a_start_that_is_neither_folder_nor_hub_id_is_named(start, expected):
+    with pytest.raises(encoders.CheckpointFault, match=f"^{start}.*{expected}"):
+        encoders.load(start)
+
+
+def save_bert(folder, tokenizer, **options):
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    model = BertModel(BertConfig(**shape, vocab_size=len(tokenizer), pad_token_id=1), add_pooling_layer=False)
+    model.half().save_pretrained(folder, **options)
+    tokenizer.save_pretrained(folder)
+    return model
+
+
+def test_any_encoder_with_safetensors_and_a_fast_tokenizer_is_a_start(pieces, tmp_path):
+    saved = save_bert(tmp_path, pieces.tokenizer)
+    model, tokenizer = encoders.load(tmp_path)
+    assert model.dtype == torch.float32 and len(tokenizer) == len(pieces.tokenizer)
+    weights = saved.embeddings.word_embeddings.weight.float()
+    assert torch.equal(model.base_model.embeddings.word_embeddings.weight, weights)
+    # With a masked-LM head, it can be pretrained further.
+    learner = objectives.MaskedLM(encoders.load(tmp_path, pretrains=True)[0])
+    batch = {"input_ids": torch.randint(5, 500, (2, 8)), "places": torch.tensor([1, 9]), "labels": torch.tensor([7, 8])}
+    assert torch.isfinite(learner.loss(batch))
+
+
+def test_pickled_weights_are_refused(pieces, tmp_path):
+    save_bert(tmp_path, pieces.tokenizer)
+    torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(encoders.CheckpointFault, match="safetensors"):
+        encoders.load(tmp_path)
+
+
+def test_code_of_a_checkpoint_is_never_run(pieces, tmp_path):
+    save_bert(tmp_path, pieces.tokenizer)
+    content = json.loads((tmp_path / "config.json").read_text())
+    content |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(encoders.CheckpointFault):
+        encoders.load(tmp_path)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("architecture", ["modernbert", "xlm-roberta"])

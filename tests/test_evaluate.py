@@ -1,11 +1,15 @@
+"""Tests of trained objectives and of bare encoders: every language has its scores, its predictions and its facts."""
+
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
 
-from xlt_utils import batches, encoders, evaluate, objectives, train, transfer
+from xlt_utils import batches, encoders, encoding, evaluate, labelled, objectives, predict, submission, train, transfer
 from xlt_utils.tasks import TASKS
+
+LANGUAGES = ["en", "xa", "xh"]
+SETTINGS = {"epochs": 4, "length": 64, "batch": 16, "learning_rate": 2e-3, "warmup": 0.1}
+SETTINGS |= {"evaluation_examples": 100, "perturbations": []}
 
 
 @pytest.fixture(scope="module")
@@ -16,86 +20,105 @@ def checkpoint(pieces, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["udpos", "sst"])
-def test_predictions_do_not_depend_on_what_shares_the_batch(name, world, checkpoint, monkeypatch):
-    model, tokenizer = encoders.load(checkpoint)
-    learner = objectives.Labelling(model, TASKS[name], seed=0).eval()
-    encoded = batches.encode(TASKS[name], "test", world, "xa", tokenizer, 64, 40)
-    monkeypatch.setattr(encoders, "precision", lambda: "fp32")
-    together = evaluate.label(learner, encoded)
-    monkeypatch.setattr(evaluate, "PIECES", 1)  # each row alone
-    assert together == evaluate.label(learner, encoded)
-
-
-def test_gold_and_predictions_have_one_tag_a_word(world, checkpoint):
-    model, tokenizer = encoders.load(checkpoint)
-    learner = objectives.Labelling(model, TASKS["panx"], seed=0).eval()
-    encoded = batches.encode(TASKS["panx"], "test", world, "xh", tokenizer, 8, 30)  # rows are split
-    gold, found = evaluate.gold(TASKS["panx"], encoded), evaluate.label(learner, encoded)
-    assert len(gold) == 30
-    assert [len(tags) for tags in gold] == [len(tags) for tags in found]
-
-
-def test_a_sentence_is_the_mean_of_its_own_pieces(world, checkpoint):
-    model, tokenizer = encoders.load(checkpoint)
-    encoded = batches.encode(TASKS["tatoeba"], "test", world, "xa", tokenizer, 64, 10, side="text")
-    vectors = evaluate.sentence_vectors(model, encoded)
-    assert vectors.shape == (3, 10, 32)
-    row = encoded.pieces[encoded.starts[4] : encoded.starts[5]].astype(np.int64)
-    with torch.inference_mode(), encoders.autocast():
-        output = model.base_model(torch.from_numpy(row)[None], output_hidden_states=True)
-    for layer, hidden in enumerate(output.hidden_states):
-        assert vectors[layer, 4] == pytest.approx(hidden[0].float().mean(0).numpy(), abs=0.05)
+def mains(found, perturbation=""):
+    return {
+        row["language"]: row["value"] for row in found.results if row["main"] and row["perturbation"] == perturbation
+    }
 
 
 def test_the_same_text_on_both_sides_is_always_found(world, checkpoint, monkeypatch):
     model, tokenizer = encoders.load(checkpoint)
-    encode = batches.encode
-    monkeypatch.setattr(evaluate, "encode", lambda *arguments: encode(*arguments[:-1], "text"))
-    rows, predictions = evaluate.retrieve(model, TASKS["tatoeba"], world, ["en", "xa"], tokenizer, 64, 50)
-    assert {row["language"] for row in rows} == {"xa"}
-    assert all(row["value"] >= 0.98 for row in rows)
-    assert [row["metric"] for row in rows if row["main"]] == ["accuracy"]
-    assert len(predictions) == 50
+    setting = evaluate.Setting(world, tokenizer, 64, 50)
+    encode = evaluate.Setting.encode
+    same = lambda self, task, part, language, side, perturbation=None: encode(self, task, part, language, "text")  # noqa: E731
+    monkeypatch.setattr(evaluate.Setting, "encode", same)
+    found = evaluate.retrieve(model, TASKS["tatoeba"], ["en", "xa"], setting)
+    assert {row["language"] for row in found.results} == {"xa"}
+    assert all(row["value"] >= 0.98 for row in found.results)
+    assert [row["metric"] for row in found.results if row["main"]] == ["accuracy"]
+    assert len(found.predictions) == 50
+
+
+def test_mining_is_scored_at_every_layer_with_a_threshold_of_other_pairs(world, checkpoint):
+    model, tokenizer = encoders.load(checkpoint)
+    found = evaluate.retrieve(model, TASKS["bucc2018"], ["xa"], evaluate.Setting(world, tokenizer, 64, 100))
+    metrics = [row["metric"] for row in found.results]
+    assert {"f1", "precision", "recall", "f1, layer 0", "f1, layer 1", "f1, layer 2"} <= set(metrics)
+    foreign, _, gold = labelled.sides(TASKS["bucc2018"], "test", world, "xa", 100)
+    assert "split test" in found.facts["xa"]["read"][0] and found.results[0]["n"] == len(gold)
+    assert {row["id"] for row in found.predictions} <= {row["id"] for row in foreign}
 
 
 def test_a_task_is_learnt_in_english_and_scored_everywhere(world, checkpoint, tmp_path):
-    settings = {
-        "epochs": 4,
-        "length": 64,
-        "batch": 16,
-        "learning_rate": 2e-3,
-        "warmup": 0.1,
-        "evaluation_examples": 100,
-    }
-    languages = ["en", "xa", "xh"]
     few, many = (
-        transfer.run(
-            TASKS["udpos"], checkpoint, world, languages, seed=0, examples=n, state=tmp_path / str(n), **settings
-        )
+        transfer.run("udpos", checkpoint, world, LANGUAGES, seed=0, examples=n, state=tmp_path / str(n), **SETTINGS)
         for n in (16, 512)
     )
-    score = {n: {r["language"]: r["value"] for r in o.results if r["main"]} for n, o in ((16, few), (512, many))}
-    assert list(score[512]) == languages
+    score = {16: mains(few.found), 512: mains(many.found)}
+    assert list(score[512]) == LANGUAGES
     assert score[512]["en"] > score[16]["en"] + 0.2
     assert score[512]["xa"] > score[512]["xh"]
-    development = [row for row in many.results if row["metric"].startswith("development")]
+    development = [row for row in many.found.results if row["metric"].startswith("development")]
     assert development and not any(row["main"] for row in development)
-    assert len(many.predictions) == 300
+    assert len(many.found.predictions) == 300 and set(many.found.facts) == set(LANGUAGES)
     assert many.cost["examples"] == 4 * 512 and many.cost["flops"] > many.cost["tokens"] > 0
 
 
+@pytest.mark.parametrize("name", ["pawsx", "xquad", "panx"])
+def test_each_format_is_tested_under_perturbations_and_submitted(name, world, checkpoint, tmp_path):
+    own = SETTINGS | {"epochs": 1, "evaluation_examples": 30, "perturbations": [["typos", 0.2]]}
+    found = transfer.run(name, checkpoint, world, LANGUAGES, seed=0, examples=64, state=tmp_path, **own).found
+    perturbed = {row["language"] for row in found.results if row["perturbation"] == "typos 20%" and not row["main"]}
+    assert perturbed == set(LANGUAGES) == set(mains(found))
+    assert len(found.predictions) == 2 * 3 * 30
+    files = submission.write(tmp_path / "submission", found.predictions)
+    assert len(files) == 3
+
+
+def test_withheld_development_data_are_said_not_scored(world, checkpoint, tmp_path, monkeypatch):
+    test = evaluate.test
+
+    def withheld(objective, part, *rest):
+        if part == "development":
+            raise labelled.Withheld("nothing left to score: 9 without an answer")
+        return test(objective, part, *rest)
+
+    monkeypatch.setattr(evaluate, "test", withheld)
+    own = SETTINGS | {"epochs": 1, "evaluation_examples": 10}
+    found = transfer.run("sst", checkpoint, world, ["en", "xa"], seed=0, examples=16, state=tmp_path, **own).found
+    assert found.facts["development"] == {"withheld": "nothing left to score: 9 without an answer"}
+    assert not any("development" in row["metric"] for row in found.results)
+
+
+def test_unanswerable_questions_are_scored_at_the_best_threshold_of_development_data(world, checkpoint):
+    model, tokenizer = encoders.load(checkpoint)
+    learner = objectives.TaskHead(model, TASKS["squad_v2"], seed=0).eval()
+    setting = evaluate.Setting(world, tokenizer, 64, 60)
+    found = evaluate.test(learner, "development", ["en"], setting)
+    values = {row["metric"]: row["value"] for row in found.results}
+    rows = labelled.read(TASKS["squad_v2"], "development", world, limit=60)
+    unanswerable = sum(not row["answers"] for row in rows) / 60
+    assert values["development exact_match"] >= unanswerable > 0.3  # to answer nothing is one of the thresholds
+    assert "development exact_match+f1" in values
+
+
 def test_flags_name_the_tasks_whose_data_the_checkpoint_has_seen():
-    after_mnli, pretrained = SimpleNamespace(parameters={"task": "mnli"}), SimpleNamespace(parameters={})
-    found = transfer.flags(["xnli", "udpos"], after_mnli)
-    assert found == ["xnli and the intermediate task mnli train on the same data"]
-    assert transfer.flags(["xnli"], pretrained) == []
+    def after(name):
+        return SimpleNamespace(parameters={"task": name} if name else {})
+
+    assert transfer.flags(["xnli", "udpos"], after("mnli")) == [
+        "xnli and the intermediate task mnli train on the same data"
+    ]
+    assert transfer.flags(["xnli"], after(None)) == []
+    assert len(transfer.flags(["xnli", "xquad", "mlqa"], after("squad_v2"))) == 2  # SQuAD 2.0 repeats SQuAD's questions
+    assert len(transfer.flags(["xnli", "xquad"], after("anli"))) == 1
 
 
 def test_training_modes_are_left_for_evaluation(world, checkpoint, tmp_path):
     model, tokenizer = encoders.load(checkpoint)
-    learner = objectives.Labelling(model, TASKS["sst"], seed=0)
-    encoded = batches.encode(TASKS["sst"], "train", world, None, tokenizer, 32)
+    learner = objectives.TaskHead(model, TASKS["sst"], seed=0)
+    encoded = encoding.encode(TASKS["sst"], "train", world, "en", tokenizer, 32)
     rows = batches.subset(encoded, 0, 32)
     train.train(learner, batches.epochs(encoded, rows, 16, 0), train.alone(1e-3, 0.1, 2), seed=0, state=tmp_path)
     assert not learner.training
+    assert len(predict.labels(learner, encoding.encode(TASKS["sst"], "test", world, "xa", tokenizer, 32, limit=5))) == 5

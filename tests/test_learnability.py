@@ -6,7 +6,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from xlt_utils import batches, data, encoders, evaluate, objectives, train
+from xlt_utils import batches, encoders, encoding, evaluate, labelled, objectives, train
 from xlt_utils.tasks import TASKS
 
 LANGUAGES = ["en", "xa", "xh"]
@@ -20,8 +20,8 @@ def bag_of_words(task, world: str, examples: int) -> float:
         words = [[(name, word) for name in ("text", "text2") for word in row.get(name, "").split()] for row in rows]
         return [" ".join(f"{name}_{word}" for name, word in row) for row in words]
 
-    known = data.examples(task, "train", world, limit=examples)
-    tests = data.examples(task, "test", world, "en")
+    known = labelled.read(task, "train", world, limit=examples)
+    tests = labelled.read(task, "test", world, "en")
     model = make_pipeline(CountVectorizer(ngram_range=(1, 2), token_pattern=r"\S+"), LogisticRegression(max_iter=2000))
     model.fit(features(known), [row["label"] for row in known])
     return model.score(features(tests), [row["label"] for row in tests])
@@ -31,11 +31,11 @@ def encoder(task, world: str, pieces, examples: int, folder) -> dict[str, float]
     """Test accuracy by language of an encoder trained on the task alone, from random weights, in one pass."""
     shape = {"layers": 4, "width": 128, "heads": 2, "vocabulary": len(pieces.tokenizer), "length": 128}
     model = encoders.create(encoders.configuration("modernbert", **shape), seed=0)
-    learner = objectives.Labelling(model, task, seed=0)
-    encoded = batches.encode(task, "train", world, None, pieces.tokenizer, 128)
+    learner = objectives.TaskHead(model, task, seed=0)
+    encoded = encoding.encode(task, "train", world, "en", pieces.tokenizer, 128)
     rows, schedule = batches.subset(encoded, 0, examples), train.rung(5e-4, 8, examples // 32, 0.2)
     train.train(learner, batches.one_pass(encoded, rows, 32), schedule, seed=0, state=folder)
-    results, _ = evaluate.test(learner, "test", world, LANGUAGES, pieces.tokenizer, 128, None)
+    results = evaluate.test(learner, "test", LANGUAGES, evaluate.Setting(world, pieces.tokenizer, 128)).results
     return {row["language"]: row["value"] for row in results if row["main"]}
 
 

@@ -72,7 +72,7 @@ def test_sizes_and_numbers_are_read_as_meant(tmp_path):
         ("layers: 2", "layers: 2.0", "input should be a valid integer"),
         ("15e-4", "fast", "pretrain.learning_rate = fast: input should be a valid number"),
         ("[0, 1]", "[0, 010]", "line 4: seeds[1] = 010: a number with a leading zero"),
-        ("{layers: 2,", "{start: hub, layers: 2,", "pretrain.encoder.start = hub: input should be 'scratch'"),
+        ("{layers: 2,", "{start: a/b, layers: 2,", "encoder.layers = 2: the checkpoint a/b has its own; leave it out"),
         ("data: microworld", "data: hub", "microworld = {sentences: 20k}: only a study with `data: microworld`"),
         ("tasks: [sst,", "languages: {sst: [en, xb]}\n  tasks: [sst,", "`xb` is none of the study's languages"),
         ("tasks: [sst,", "languages: {pos: [en, xa]}\n  tasks: [sst,", "target.languages.pos = [en, xa]: no task of"),

@@ -8,7 +8,7 @@ LANGUAGES, LENGTH, BATCH, RATE = ["en", "xa", "xh"], 32, 8, 0.15
 
 @pytest.fixture(scope="module")
 def text(world, pieces):
-    return batches.Text(world, LANGUAGES, pieces.folder, LENGTH, 0.3)
+    return batches.Text(world, LANGUAGES, pieces.tokenizer, LENGTH, 0.3)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_rungs_of_one_ladder_share_every_step_of_the_trunk():
 def test_training_lowers_the_loss(text, config, tmp_path):
     _, curve = run(text, config, tmp_path, 60)
     assert curve[-1]["step"] == 60
-    assert curve[-1]["loss"] < curve[0]["loss"] - 1
+    assert curve[-1]["loss"] < curve[0]["loss"] - 0.5
 
 
 def test_a_rung_from_the_trunk_below_equals_the_rung_alone(text, config, tmp_path):

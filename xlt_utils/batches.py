@@ -1,6 +1,6 @@
 """Batches as a pure function of (seed, step): no iterator, no state, so that a resumed run is one integer.
-Text and examples are encoded once, kept beside the runs and memory-mapped; what is drawn at a step is
-computed from the seed and the step alone."""
+Text is encoded once, kept beside the runs and memory-mapped; what is drawn at a step is computed from the seed
+and the step alone."""
 
 import hashlib
 import itertools
@@ -11,15 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from xlt_utils import contamination, encoders, store
 from xlt_utils import data as data_
-from xlt_utils import encoders, paths
-from xlt_utils.tasks import Task
+from xlt_utils.encoding import Encoded
 
-IGNORED = -100  # the label that torch's cross entropy leaves out
-WIDTHS = 16  # batches are padded to a multiple of this
 HELD_OUT = 32  # sequences a language that are never trained on: the validation loss is theirs
 # Streams of random numbers that must not meet carry their own number beside the seed.
 _DRAW, _SHUFFLE, _MASK = 1, 2, 3
@@ -27,9 +24,8 @@ _DRAW, _SHUFFLE, _MASK = 1, 2, 3
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A trained vocabulary: its folder, its tokenizer, and the sample of text that it was trained on."""
+    """A vocabulary: its tokenizer, and the sample of text that it was trained on, empty for a checkpoint's own."""
 
-    folder: Path
     tokenizer: PreTrainedTokenizerFast
     sample: dict
 
@@ -38,9 +34,14 @@ class Vocabulary:
         return {"pieces": len(self.tokenizer), "sha256": encoders.fingerprint(self.tokenizer), "sample": self.sample}
 
 
-def vocabulary(data: str, languages: Sequence[str], size: int, sample: int, exponent: float) -> Vocabulary:
+def vocabulary(
+    data: str, languages: Sequence[str], size: int | None, sample: int, exponent: float, start: str = "scratch"
+) -> Vocabulary:
     """The study's vocabulary, trained at the first call on the first lines of each language and read
-    afterwards. `sample` lines in all, shared out in proportion to (lines of a language) ** exponent."""
+    afterwards; of a study that starts from a checkpoint, that checkpoint's. `sample` lines in all, shared out in
+    proportion to (lines of a language) ** exponent."""
+    if start != "scratch":
+        return Vocabulary(encoders.tokenizer_of(start), {"lines": {}})
 
     def build(folder: Path) -> None:
         lines, counts = _sample(data, languages, sample, exponent)
@@ -55,26 +56,28 @@ def vocabulary(data: str, languages: Sequence[str], size: int, sample: int, expo
         "sample": sample,
         "exp": exponent,
     }
-    folder = _built("vocabulary", key, build)
-    return Vocabulary(folder, AutoTokenizer.from_pretrained(folder), json.loads((folder / "sample.json").read_text()))
+    folder = store.built("vocabulary", key, build, contamination.CODE)
+    return Vocabulary(AutoTokenizer.from_pretrained(folder), json.loads((folder / "sample.json").read_text()))
 
 
 class Text:
     """The pretraining text of a study, encoded and cut into sequences of `length` pieces.
 
     A sequence is `<s>` and the next pieces of its language's stream, in which `</s>` ends each line. The
-    last HELD_OUT sequences of a language are for validation. Sequences of a language are drawn with
-    probability in proportion to (its share of the sequences) ** exponent, each at most once.
+    last HELD_OUT sequences of a language are for validation. Sequences of a language are drawn with probability in
+    proportion to (its share of the sequences) ** exponent, each at most once. `contaminated` counts the lines of each
+    language that were left out because a test holds them.
     """
 
-    def __init__(self, data: str, languages: Sequence[str], tokenizer: Path, length: int, exponent: float):
-        self.languages, self.length = list(languages), length
-        self.tokenizer = AutoTokenizer.from_pretrained(tokenizer)
+    def __init__(self, data: str, languages: Sequence[str], tokenizer, length: int, exponent: float):
+        self.languages, self.length, self.tokenizer = list(languages), length, tokenizer
+        self.ordinary = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
         streams = [_stream(data, language, self.tokenizer) for language in languages]
+        self.contaminated = {language: dropped for language, (_, dropped) in zip(languages, streams, strict=True)}
         self.sequences = [
-            stream[: len(stream) // (length - 1) * (length - 1)].reshape(-1, length - 1) for stream in streams
+            pieces[: len(pieces) // (length - 1) * (length - 1)].reshape(-1, length - 1) for pieces, _ in streams
         ]
-        self.available = np.array([len(rows) - HELD_OUT for rows in self.sequences])
+        self.available = np.array([len(rows) - HELD_OUT for rows in self.sequences], dtype=np.int64)
         for language, rows in zip(languages, self.available, strict=True):
             if rows < 1:
                 raise data_.DataError(f"the text of {language!r} fills no {HELD_OUT + 1} sequences of {length} pieces")
@@ -122,12 +125,12 @@ class Text:
         """Hide pieces as BERT does (Devlin et al. 2019, §3.1): of those chosen 80 % become `<mask>`, 10 % another
         piece, 10 % stay. Takes `(batch, length - 1)` pieces; gives `input_ids (batch, length)`, `places`
         (flat indices of the chosen) and their `labels`."""
-        ids = np.concatenate([np.full((len(rows), 1), self.tokenizer.bos_token_id), rows], axis=1).astype(np.int64)
+        ids = np.concatenate([np.full((len(rows), 1), self.tokenizer.cls_token_id), rows], axis=1).astype(np.int64)
         special = np.isin(ids, self.tokenizer.all_special_ids)
         places = np.flatnonzero((random.random(ids.shape) < rate) & ~special)
         labels = ids.ravel()[places]
         fate = random.random(len(places))
-        others = random.integers(len(self.tokenizer.all_special_ids), len(self.tokenizer), len(places))
+        others = self.ordinary[random.integers(len(self.ordinary), size=len(places))]
         hidden = np.where(fate < 0.8, self.tokenizer.mask_token_id, np.where(fate < 0.9, others, labels))
         ids.ravel()[places] = hidden
         return {
@@ -147,79 +150,9 @@ class Text:
         return dict(zip(self.languages, tokens.tolist(), strict=True))
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """Examples as pieces, one after another: row r is `pieces[starts[r]:starts[r + 1]]`.
-
-    `labels` is `(rows,)` for classification and one label a piece for tagging (IGNORED but on the first piece
-    of a word). `sentences` is the example that each row belongs to: an over-long one has several rows.
-    """
-
-    pieces: np.ndarray
-    starts: np.ndarray
-    labels: np.ndarray
-    sentences: np.ndarray
-    ids: np.ndarray
-    pad: int
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def batch(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Rows as `input_ids` and `attention_mask (batch, longest)`, with `labels` of the task's shape."""
-        spans = [slice(self.starts[row], self.starts[row + 1]) for row in rows]
-        longest = max(span.stop - span.start for span in spans)
-        # Few distinct widths: each new one makes the device compile its products anew.
-        longest += -longest % WIDTHS
-        ids = np.full((len(spans), longest), self.pad, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for line, span in enumerate(spans):
-            ids[line, : span.stop - span.start] = self.pieces[span]
-            mask[line, : span.stop - span.start] = 1
-        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-        if len(self.labels) == len(self.pieces):
-            labels = np.full_like(ids, IGNORED)
-            labels[mask.astype(bool)] = np.concatenate([self.labels[span] for span in spans])
-        else:
-            labels = self.labels[np.asarray(rows)] if len(self.labels) else np.zeros(0, dtype=np.int64)
-        return batch | {"labels": torch.from_numpy(np.asarray(labels, dtype=np.int64))}
-
-
-def encode(
-    task: Task,
-    part: str,
-    data: str,
-    language: str | None,
-    tokenizer,
-    length: int,
-    limit: int | None = None,
-    side: str = "",
-) -> Encoded:
-    """The examples of one part of a task in at most `length` pieces a row, encoded once and read afterwards.
-
-    `side` is the column (`text` or `text2`) where a retrieval task's two sides are encoded apart.
-    """
-
-    def build(folder: Path) -> None:
-        rows = data_.examples(task, part, data, language, limit)
-        arrays = (
-            _encode_words(rows, tokenizer, length)
-            if task.format == "tagging"
-            else _encode_text(rows, tokenizer, length, side)
-        )
-        np.savez(folder / "encoded.npz", **arrays)
-
-    source = getattr(task, part)
-    key = {"data": data_.fingerprint(data), "source": repr(source), "task": task.labels, "language": language}
-    key |= {"tokenizer": encoders.fingerprint(tokenizer), "length": length, "limit": limit, "side": side}
-    folder = _built("encoded", key, build)
-    with np.load(folder / "encoded.npz") as arrays:
-        return Encoded(**arrays, pad=tokenizer.pad_token_id)
-
-
 def subset(encoded: Encoded, seed: int, examples: int) -> np.ndarray:
-    """The rows of the first `examples` of the seed's order: nested, a larger subset begins with the smaller."""
-    order = np.random.default_rng([seed, _DRAW]).permutation(int(encoded.sentences[-1]) + 1)[:examples]
+    """The items of the first `examples` of the seed's order: nested, a larger subset begins with the smaller."""
+    order = np.random.default_rng([seed, _DRAW]).permutation(encoded.examples)[:examples]
     if len(order) < examples:
         raise data_.DataError(f"{examples:,} examples asked for, {len(order):,} there")
     first = np.searchsorted(encoded.sentences, order)
@@ -246,24 +179,8 @@ def epochs(encoded: Encoded, rows: np.ndarray, batch: int, seed: int):
     return at
 
 
-def _built(kind: str, key: dict, build) -> Path:
-    """The folder of something that `key` determines: built once, under a lock, whole or not at all."""
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    folder = paths.RUNS / "data" / f"{kind}-{name}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
-            half = folder.with_name(f"{folder.name}.half")
-            half.mkdir(exist_ok=True)
-            build(half)
-            half.rename(folder)
-    return folder
-
-
 def _sample(data: str, languages: Sequence[str], lines: int, exponent: float) -> tuple[list[str], dict[str, int]]:
-    held = {language: len(data_.load(data_.TEXT, data, language)) for language in languages}
+    held = {language: data_.lines(data, language) for language in languages}
     weights = np.array([held[language] for language in languages]) ** exponent
     counts = (weights / weights.sum() * lines).astype(int)
     counts = {language: min(int(n), held[language]) for language, n in zip(languages, counts, strict=True)}
@@ -272,61 +189,23 @@ def _sample(data: str, languages: Sequence[str], lines: int, exponent: float) ->
 
 
 def _lines(data: str, language: str) -> Iterable[str]:
-    return itertools.chain.from_iterable(data_.text(data, language))
+    return itertools.chain.from_iterable(lines for lines, _ in contamination.clean(data, language))
 
 
-def _stream(data: str, language: str, tokenizer) -> np.ndarray:
-    """All pieces of a language's text on disk, `</s>` after each line, memory-mapped."""
+def _stream(data: str, language: str, tokenizer) -> tuple[np.ndarray, int]:
+    """All pieces of a language's text on disk, `</s>` after each line, memory-mapped; and the number of lines left
+    out since a test holds them."""
 
     def build(half: Path) -> None:
+        dropped = 0
         with open(half / "pieces.bin", "wb") as file:
-            for lines in data_.text(data, language):
-                for ids in tokenizer(lines, add_special_tokens=False)["input_ids"]:
-                    np.array([*ids, tokenizer.eos_token_id], dtype=np.int32).tofile(file)
+            for lines, contaminated in contamination.clean(data, language):
+                dropped += contaminated
+                for ids in tokenizer(lines, add_special_tokens=False)["input_ids"] if lines else ():
+                    np.array([*ids, tokenizer.sep_token_id], dtype=np.int32).tofile(file)
+        (half / "dropped.json").write_text(json.dumps(dropped))
 
     key = {"data": data_.fingerprint(data), "language": language, "tokenizer": encoders.fingerprint(tokenizer)}
-    return np.memmap(_built("text", key, build) / "pieces.bin", dtype=np.int32, mode="r")
-
-
-def _encode_text(rows: list[dict], tokenizer, length: int, side: str) -> dict[str, np.ndarray]:
-    """Sentences, or pairs, cut to `length` pieces; a retrieval side loses its line end."""
-    texts = [[row[side].rstrip("\n") for row in rows]] if side else [[row["text"] for row in rows]]
-    if not side and "text2" in rows[0]:
-        texts.append([row["text2"] for row in rows])
-    ids = tokenizer(*texts, truncation=True, max_length=length)["input_ids"]
-    labels = [row["label"] for row in rows] if "label" in rows[0] else []
-    return _flat(ids, np.array(labels, dtype=np.int64), np.arange(len(rows)), [row["id"] for row in rows])
-
-
-def _encode_words(rows: list[dict], tokenizer, length: int) -> dict[str, np.ndarray]:
-    """Tagged words: the label stands on a word's first piece, and a sentence over `length` pieces goes on in
-    another row, so that every word is scored (XTREME's rule)."""
-    known: dict[str, list[int]] = {}
-    ids, labels, sentences, room = [], [], [], length - 2
-    for number, row in enumerate(rows):
-        if len(row["tokens"]) != len(row["label"]):
-            raise data_.DataError(f"row {row['id']}: {len(row['label'])} tags for {len(row['tokens'])} words")
-        pieces, tags = [], []
-
-        def close(pieces, tags, number=number):
-            ids.append([tokenizer.bos_token_id, *pieces, tokenizer.eos_token_id])
-            labels.append([IGNORED, *tags, IGNORED])
-            sentences.append(number)
-
-        for word, tag in zip(row["tokens"], row["label"], strict=True):
-            if word not in known:
-                known[word] = tokenizer(word, add_special_tokens=False)["input_ids"][:room] or [tokenizer.unk_token_id]
-            if len(pieces) + len(known[word]) > room:
-                close(pieces, tags)
-                pieces, tags = [], []
-            pieces = pieces + known[word]
-            tags = [*tags, tag, *[IGNORED] * (len(known[word]) - 1)]
-        close(pieces, tags)
-    flat = np.array(list(itertools.chain.from_iterable(labels)), dtype=np.int64)
-    return _flat(ids, flat, np.array(sentences), [row["id"] for row in rows])
-
-
-def _flat(ids: list[list[int]], labels: np.ndarray, sentences: np.ndarray, names: list[int]) -> dict[str, np.ndarray]:
-    starts = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64)
-    pieces = np.fromiter(itertools.chain.from_iterable(ids), dtype=np.int32, count=int(starts[-1]))
-    return {"pieces": pieces, "starts": starts, "labels": labels, "sentences": sentences, "ids": np.array(names)}
+    folder = store.built("text", key, build, contamination.CODE)
+    dropped = json.loads((folder / "dropped.json").read_text())
+    return np.memmap(folder / "pieces.bin", dtype=np.int32, mode="r"), dropped

@@ -64,7 +64,7 @@ def expand(study: Study, data: str | None = None, fingerprint: str | None = None
     if data is None:
         from xlt_utils import data as loading
 
-        data = loading.locate(study.data, study.microworld and study.microworld.model_dump())
+        data = loading.locate(study.data, study.microworld_settings())
     grid = Grid(study, data, hashes.fingerprint(data) if fingerprint is None else fingerprint)
     for seed in study.seeds:
         rung = None
@@ -83,30 +83,37 @@ def _ladder(grid: Grid, seed: int, pretrained: Cell, arm: Arm) -> None:
         slug = f"{pretrained.slug}-{arm.name}-i{short(examples)}"
         parameters = _intermediate(grid.study, seed, arm, examples)
         rung = grid.add("intermediate", slug, parameters, checkpoint=pretrained, previous=rung)
-        _targets(grid, seed, rung)
+        _targets(grid, seed, rung, arm.targets)
 
 
-def _targets(grid: Grid, seed: int, checkpoint: Cell) -> None:
-    for tasks, languages in grid.study.target_batches():
+def _targets(grid: Grid, seed: int, checkpoint: Cell, wanted: list[str] | None = None) -> None:
+    for tasks, languages in grid.study.target_batches(wanted):
         slug = f"{checkpoint.slug}-{tasks[0] if len(tasks) == 1 else f'{len(tasks)}tasks'}"
         grid.add("target", slug, _target(grid.study, seed, tasks, languages), checkpoint=checkpoint)
 
 
 def _pretrain(study: Study, seed: int, tokens: int) -> dict[str, Any]:
     phase = study.pretrain
-    encoder = phase.encoder.model_dump(exclude={"start"})
+    encoder = phase.encoder.model_dump()
+    if phase.encoder.is_scratch:
+        encoder["architecture"] = phase.encoder.architecture or "modernbert"
     settings = phase.model_dump(exclude={"encoder", "tokens", "arm"})
     return {"seed": seed, "languages": study.languages, **encoder, "tokens": tokens, **settings}
 
 
 def _intermediate(study: Study, seed: int, arm: Arm, examples: int) -> dict[str, Any]:
-    settings = study.intermediate.model_dump(exclude={"examples", "arms"})
-    return {"seed": seed, "arm": arm.name, "task": arm.tasks[0], "examples": examples, **settings}
+    task, settings = arm.tasks[0], study.intermediate.model_dump(exclude={"examples", "arms", "settings"})
+    if task in study.intermediate.settings:
+        settings |= study.intermediate.settings[task].model_dump(exclude_none=True)
+    return {"seed": seed, "arm": arm.name, "task": task, "examples": examples, **settings}
 
 
 def _target(study: Study, seed: int, tasks: list[str], languages: list[str]) -> dict[str, Any]:
-    settings = study.target.model_dump(exclude={"tasks", "languages", "tasks_per_cell"})
-    return {"seed": seed, "tasks": tasks, "languages": languages, **settings}
+    apart = {"tasks", "languages", "tasks_per_cell", "settings", "perturbations", "perturbation_rates"}
+    common, phase = study.target.model_dump(exclude=apart), study.target
+    own = {name: phase.settings[name].model_dump(exclude_none=True) for name in tasks if name in phase.settings}
+    changed = [[kind, rate] for kind in phase.perturbations for rate in phase.perturbation_rates]
+    return {"seed": seed, "tasks": tasks, "languages": languages, **common, "settings": own, "perturbations": changed}
 
 
 def report(study: Study, grid: list[Cell], failed: set[str]) -> Cell:

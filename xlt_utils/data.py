@@ -1,8 +1,7 @@
-"""The one way to data: `datasets.load_dataset`, from the hub or from a folder laid out as the hub. What is
-loaded is checked here once (columns, label names, rows) and handed on under the study's own names;
-everything after this module trusts it."""
+"""The one way to data: `datasets.load_dataset`, from the hub or from a folder laid out as the hub, and readers
+for the two data sets that no hub holds. A split comes out as columns under the study's own names, checked
+once: data set, config, split, columns, their types, label names."""
 
-import difflib
 import functools
 import hashlib
 import json
@@ -11,34 +10,39 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
+import pyarrow
+from pyarrow import compute, types
 
-from xlt_utils import microworld, paths
+from xlt_utils import ccgbank, microworld, paths
 from xlt_utils.languages import LANGUAGES
-from xlt_utils.tasks import Source, Task
+from xlt_utils.names import nearest
+from xlt_utils.tasks import Source
 
 TEXT = Source("text/multilingual", "{code}", "train", {"text": "text"})
 # The embedded data that a notebook uses when nobody names any: large enough for its tiny defaults.
-MICROWORLD = {"seed": 0, "sentences": 20_000, "bilingual": 0.05}
+MICROWORLD = {"seed": 0, "sentences": 20_000, "bilingual": 0.05, "languages": ["en", "xa", "xd", "xh"]}
 
 
 class DataError(ValueError):
     """Data that are not there or not as they should be; the message says what was expected and where."""
 
 
+class Missing(DataError):
+    """The data set, the config, the split or the language is not there."""
+
+
 def locate(data: str, settings: dict | None = None) -> str:
     """The place that `data` names: `hub`, or a mirror folder, relative to the project where it lies
     inside. `microworld` is written first where it is not there yet, with `settings` (seed, sentences,
-    bilingual)."""
+    bilingual, languages)."""
     if data == "hub":
         return data
     if data == "microworld":
         settings = MICROWORLD | (settings or {})
         # Its folder is named after all that decides its bytes: the settings and the generator itself.
-        generator = [file.read_bytes() for file in sorted(Path(microworld.__file__).parent.glob("*.py"))]
-        name = hashlib.sha256(b"".join([json.dumps(settings, sort_keys=True).encode(), *generator])).hexdigest()[:8]
+        name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + microworld.source()).hexdigest()[:8]
         folder = paths.RUNS / "data" / f"microworld-{name}"
-        microworld.write(folder, languages=list(microworld.LANGUAGES), **settings)
+        microworld.write(folder, **settings)
         return paths.relative(folder)
     folder = paths.resolve(data)
     if not folder.is_dir():
@@ -50,21 +54,93 @@ def locate(data: str, settings: dict | None = None) -> str:
 
 @functools.cache
 def fingerprint(data: str) -> str:
-    """The sha256 of everything in a mirror folder, names and bytes; of the hub, its name."""
-    if data == "hub":
-        return "hub"
-    digest = hashlib.sha256()
-    folder = paths.resolve(data)
-    for file in sorted(folder.rglob("*.parquet")):
-        digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
-        with open(file, "rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    """The sha256 of everything in a mirror folder, names and bytes (of the hub, its name), and of paths.LOCAL."""
+    digest = hashlib.sha256(b"hub" if data == "hub" else b"")
+    for folder in [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and file.suffix not in (".md", ".lock"):
+                digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
+                with open(file, "rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
 
 
-def config_name(source: Source, language: str | None) -> str:
-    """The config of `source` that holds `language`, spelt as the data set spells it."""
-    return source.config.format(**asdict(LANGUAGES[language])) if language else source.config
+def spelt(pattern: str, language: str | None) -> str:
+    """A pattern of a task's row with the names of `language` filled in."""
+    return pattern.format(**asdict(LANGUAGES[language])) if language else pattern
+
+
+def place(source: Source, data: str, language: str | None = None) -> str:
+    """Where a split is read, in words."""
+    return f"{source.dataset}, config {spelt(source.config, language)}, split {source.split}, in {data}"
+
+
+def local(source: Source, data: str) -> Path | None:
+    """The folder of a data set that no hub holds: in the mirror, else in paths.LOCAL."""
+    near = [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]
+    return next((folder / source.dataset for folder in near if (folder / source.dataset).is_dir()), None)
+
+
+def table(source: Source, data: str, language: str | None = None) -> dict[str, list]:
+    """The rows of a split (of a language, where a config mixes them) by column, under the study's names.
+
+    Raises Missing where the data set, config, split or language is not there, DataError where a column, its type or
+    its label names are not as the task's row says.
+    """
+    if source.reader == "ccgbank":
+        try:
+            return ccgbank.read(local(source, data), source.split)
+        except ValueError as error:
+            raise DataError(str(error)) from error
+    rows, where = _split(source, data, language), place(source, data, language)
+    for name, columns in source.columns.items():
+        for column in _columns(columns):
+            _check_column(name, column, rows, source, where)
+    columns = rows.with_format("arrow")[:]
+    if source.language_column and language:
+        value = spelt(source.language_value, language)
+        held = columns[source.language_column]
+        mine = compute.starts_with(held, value) if value.endswith("-") else compute.equal(held, value)
+        columns = columns.filter(mine)
+    if not len(columns):
+        raise Missing(f"{where}: no row{f' of language {language!r}' if language else ''}")
+    return {name: _values(columns, wanted) for name, wanted in source.columns.items()}
+
+
+def text(data: str, language: str, chunk: int = 10_000) -> Iterator[list[str]]:
+    """The lines of a language's text as found, in chunks of at most `chunk`: never all in memory."""
+    rows = _split(TEXT, data, language)
+    for start in range(0, len(rows), chunk):
+        yield rows[start : start + chunk]["text"]
+
+
+def lines(data: str, language: str) -> int:
+    """How many lines of text a language has, as found."""
+    return len(_split(TEXT, data, language))
+
+
+def _split(source: Source, data: str, language: str | None):
+    per_language = any(field for _, field, _, _ in string.Formatter().parse(source.config) if field)
+    config, where = spelt(source.config, language if per_language else None), place(source, data, language)
+    configs = _configs(data, source.dataset)
+    if config not in configs:
+        raise Missing(f"{where}: no such config; {nearest(config, configs)}")
+    path = source.dataset if data == "hub" else str(paths.resolve(data) / source.dataset)
+    # The library's own cache takes two folders with data sets of one name for the same data (datasets 5.2): each
+    # mirror has a cache of its own, under the name of its content.
+    cache = None if data == "hub" else str(paths.RUNS / "data" / f"arrow-{fingerprint(data)[:16]}")
+    try:
+        return _opened(path, config, source.split, cache)
+    except (ValueError, FileNotFoundError) as error:
+        raise Missing(f"{where}: {error}") from error
+
+
+@functools.lru_cache(maxsize=256)
+def _opened(path: str, config: str, split: str, cache: str | None):
+    """A split, memory-mapped: opening it takes longer than reading it, and a check asks for each language."""
+    import datasets
+
+    return datasets.load_dataset(path, config, split=split, cache_dir=cache)
 
 
 @functools.cache
@@ -73,105 +149,64 @@ def _configs(data: str, dataset: str) -> tuple[str, ...]:
 
     path = dataset if data == "hub" else paths.resolve(data) / dataset
     if data != "hub" and not Path(path).is_dir():
-        raise DataError(f"{dataset}: no such data set in {data} (looked for the folder {path})")
+        raise Missing(f"{dataset}: no such data set in {data} (looked for the folder {path})")
     return tuple(datasets.get_dataset_config_names(str(path)))
 
 
-def load(source: Source, data: str, language: str | None = None):
-    """Load one split as a `datasets.Dataset` and check it against its row in the registry.
-
-    Raises DataError naming the data set, the place and what was expected where the data set, config,
-    split, a column or a label name is not there.
-    """
-    import datasets
-
-    config = config_name(source, language if _is_per_language(source) else None)
-    where = f"{source.dataset}, config {config}, split {source.split}, in {data}"
-    configs = _configs(data, source.dataset)
-    if config not in configs:
-        raise DataError(f"{where}: no such config; {_nearest(config, configs)}")
-    path = source.dataset if data == "hub" else str(paths.resolve(data) / source.dataset)
-    # The library's own cache takes two folders with data sets of one name for the same data (datasets 5.2): each
-    # mirror has a cache of its own, under the name of its content.
-    cache = None if data == "hub" else str(paths.RUNS / "data" / f"arrow-{fingerprint(data)[:16]}")
-    try:
-        rows = datasets.load_dataset(path, config, split=source.split, cache_dir=cache)
-    except (ValueError, FileNotFoundError) as error:
-        raise DataError(f"{where}: {error}") from error
-    for column in filter(None, [*source.columns.values(), source.language_column]):
-        if column not in rows.column_names:
-            raise DataError(f"{where}: no column {column!r}; {_nearest(column, rows.column_names)}")
-    names = _label_names(rows.features[source.columns["label"]]) if "label" in source.columns else None
-    if names is not None and tuple(names) != source.labels:
-        raise DataError(f"{where}: the labels are {list(names)}, expected {list(source.labels)}")
-    if source.language_column and language:
-        values = np.asarray(rows.with_format("numpy")[source.language_column][:])
-        rows = rows.select(np.flatnonzero(values == language))
-    if not len(rows):
-        raise DataError(f"{where}: no row{f' of language {language!r}' if language else ''}")
-    return rows
+def _columns(columns: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else columns
 
 
-def examples(task: Task, part: str, data: str, language: str | None = None, limit: int | None = None) -> list[dict]:
-    """The examples of one part (`train`, `development` or `test`) of a task under the study's names.
-
-    Each has `id` (its row), `text` (and `text2`) or `tokens`, and `label`: an index into `task.labels`, or
-    a list of them, one a word. Rows whose label is -1 or that the task drops are left out. With a
-    `limit`, that many rows, evenly spaced over the split.
-    """
-    source = getattr(task, part)
-    rows = load(source, data, language)
-    table = {name: rows.with_format("arrow")[:][column].to_pylist() for name, column in source.columns.items()}
-    kept = range(len(rows))
-    if "label" in table:
-        table["label"] = [_index(label, source, task) for label in table["label"]]
-        kept = [row for row in kept if table["label"][row] is not None]
-    if not kept:
-        raise DataError(f"{task.name}, {part}: every row's label was dropped")
-    if limit and limit < len(kept):
-        kept = [kept[place] for place in np.linspace(0, len(kept) - 1, limit).astype(int)]
-    return [{"id": row} | {name: column[row] for name, column in table.items()} for row in kept]
+def _is_text(kind: pyarrow.DataType) -> bool:
+    return types.is_string(kind) or types.is_large_string(kind)
 
 
-def languages_with(task: Task, data: str) -> list[str]:
-    """The languages that a task can be tested in, in the order of the language table."""
-    source = task.test
-    if source.language_column:
-        held = set(load(source, data).unique(source.language_column))
-        return [code for code in LANGUAGES if code in held]
-    configs = set(_configs(data, source.dataset))
-    return [code for code in LANGUAGES if config_name(source, code) in configs]
+def _is_list(kind: pyarrow.DataType, of=_is_text) -> bool:
+    return (types.is_list(kind) or types.is_large_list(kind)) and of(kind.value_type)
 
 
-def text(data: str, language: str, chunk: int = 10_000) -> Iterator[list[str]]:
-    """The lines of a language's pretraining text, in chunks of at most `chunk`: never all in memory."""
-    rows = load(TEXT, data, language)
-    for start in range(0, len(rows), chunk):
-        yield rows[start : start + chunk]["text"]
+def _is_label(kind: pyarrow.DataType) -> bool:
+    return types.is_integer(kind) or _is_text(kind)
 
 
-def _is_per_language(source: Source) -> bool:
-    return any(field for _, field, _, _ in string.Formatter().parse(source.config) if field)
+def _is_answers(kind: pyarrow.DataType) -> bool:
+    names = {field.name: field.type for field in kind} if types.is_struct(kind) else {}
+    return {"text", "answer_start"} <= set(names) and _is_list(names["text"])
 
 
-def _label_names(feature) -> list[str] | None:
-    """The names of a ClassLabel, alone or in a list; None for labels that are strings."""
-    return getattr(getattr(feature, "feature", feature), "names", None)
+# What a column must hold to stand under the study's name.
+_KINDS = {
+    "tokens": ("a list of text", _is_list),
+    "options": ("text, or a list of it", lambda kind: _is_text(kind) or _is_list(kind)),
+    "names": ("a list of text", _is_list),
+    "answers": ("a struct of the lists text and answer_start", _is_answers),
+    "label": ("a label or a list of labels", lambda kind: _is_label(kind) or _is_list(kind, _is_label)),
+}
 
 
-def _index(label, source: Source, task: Task):
-    if isinstance(label, list):
-        return [_index(one, source, task) for one in label]
-    if label in (-1, "-1"):
-        return None
-    name = label if isinstance(label, str) else source.labels[label]
-    if name in source.dropped:
-        return None
-    if name not in task.labels:
-        raise DataError(f"{source.dataset}: the label {name!r} is none of {list(task.labels)} of {task.name}")
-    return task.labels.index(name)
+def _check_column(name: str, column: str, rows, source: Source, where: str) -> None:
+    first, _, field = column.partition(".")
+    if first not in rows.column_names:
+        raise DataError(f"{where}: no column {first!r}; {nearest(first, rows.column_names)}")
+    kind = rows.features.arrow_schema.field(first).type
+    if field:
+        fields = [inner.name for inner in kind] if types.is_struct(kind) else []
+        if field not in fields:
+            raise DataError(f"{where}: column {first!r} has no field {field!r}; it is {kind}")
+        kind = kind.field(field).type
+    words, fits = _KINDS.get(name, ("text", _is_text))
+    if not fits(kind):
+        raise DataError(f"{where}: column {column!r} holds {kind}, expected {words}")
+    feature = rows.features[first]
+    names = getattr(getattr(feature, "feature", feature), "names", None)  # of a ClassLabel, alone or in a list
+    if name == "label" and names is not None and tuple(names) != source.labels:
+        raise DataError(f"{where}: the labels of column {column!r} are {list(names)}, expected {list(source.labels)}")
 
 
-def _nearest(name: str, names) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"the nearest there is {near[0]!r}" if near else f"there are {', '.join(sorted(names)[:12])}"
+def _values(rows: pyarrow.Table, columns: str | tuple[str, ...]) -> list:
+    """The values of a column, of a field of a struct, or of several columns as one list a row."""
+    if not isinstance(columns, str):
+        return [list(row) for row in zip(*(_values(rows, column) for column in columns), strict=True)]
+    first, _, field = columns.partition(".")
+    values = rows[first].combine_chunks()
+    return (compute.struct_field(values, field) if field else values).to_pylist()

@@ -13,6 +13,7 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForMaskedLM,
     AutoTokenizer,
     ModernBertConfig,
@@ -20,6 +21,8 @@ from transformers import (
     XLMRobertaConfig,
 )
 from transformers.utils import logging
+
+from xlt_utils import paths
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # XLM-R's own names; ids 0 to 4
 _IDS = {"bos_token_id": 0, "cls_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "sep_token_id": 2}
@@ -87,6 +90,11 @@ def configuration(architecture: str, *, layers: int, width: int, heads: int, voc
     raise ValueError(f"architecture: {architecture!r} is neither 'modernbert' nor 'xlm-roberta'")
 
 
+def begin(start: str, architecture: str | None, seed: int, **shape) -> torch.nn.Module:
+    """What phase 1 starts from: random weights of this shape where `start` is `scratch`, else a checkpoint."""
+    return create(configuration(architecture, **shape), seed) if start == "scratch" else load(start, pretrains=True)[0]
+
+
 def create(config, seed: int) -> torch.nn.Module:
     """An encoder with random weights and its masked-LM head; the same seed gives the same weights."""
     torch.manual_seed(seed)
@@ -99,19 +107,66 @@ def save(model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast, folder: Pat
     tokenizer.save_pretrained(folder)
 
 
-def load(folder: Path) -> tuple[torch.nn.Module, PreTrainedTokenizerFast]:
-    """The encoder with its masked-LM head, and the tokenizer, of a checkpoint folder. Raises
-    FileNotFoundError with the folder where there is no checkpoint."""
-    if not (Path(folder) / "config.json").is_file():
-        raise FileNotFoundError(
-            f"{folder}: no checkpoint here (expected config.json, model.safetensors, tokenizer.json)"
-        )
-    options = {"local_files_only": True, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(folder, **options)
-    model = AutoModelForMaskedLM.from_pretrained(
-        folder, config=config, use_safetensors=True, dtype=torch.float32, attn_implementation=attention(), **options
-    )
-    return model, AutoTokenizer.from_pretrained(folder, **options)
+class CheckpointFault(ValueError):
+    """A checkpoint that is not there or that this study cannot start from; the message says what is missing."""
+
+
+def load(start: str | Path, pretrains: bool = False) -> tuple[torch.nn.Module, PreTrainedTokenizerFast]:
+    """A checkpoint's encoder and its tokenizer, in fp32: with the masked-LM head where the checkpoint has one or,
+    with a fresh one, where `pretrains` asks for it.
+
+    `start` is a folder, or a hub id with a revision after `@` where one is pinned. Raises CheckpointFault where it is
+    no checkpoint, has no safetensors (pickled weights run code when they are read), no fast tokenizer, or code of its
+    own.
+    """
+    place, options = _place(start)
+    try:
+        config = AutoConfig.from_pretrained(place, **options)
+        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        has_head = any(name.endswith("ForMaskedLM") for name in config.architectures or ())
+        kind = AutoModelForMaskedLM if has_head or pretrains else AutoModel
+        weights = {"use_safetensors": True, "dtype": torch.float32, "attn_implementation": attention()}
+        torch.manual_seed(0)  # of a fresh masked-LM head
+        model = kind.from_pretrained(place, config=config, **weights, **options)
+    except (OSError, ValueError, ImportError) as error:
+        raise CheckpointFault(f"{start}: no encoder to start from: {error}") from error
+    for needed in ("cls_token_id", "sep_token_id", "pad_token_id"):
+        if not tokenizer.is_fast or getattr(tokenizer, needed) is None:
+            raise CheckpointFault(f"{start}: the study needs a fast tokenizer with {needed}")
+    return model, tokenizer
+
+
+def tokenizer_of(start: str | Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a checkpoint, without its weights."""
+    place, options = _place(start)
+    try:
+        return AutoTokenizer.from_pretrained(place, **options)
+    except (OSError, ValueError, ImportError) as error:
+        raise CheckpointFault(f"{start}: no tokenizer: {error}") from error
+
+
+def configuration_of(start: str | Path):
+    """The configuration of a checkpoint, without its weights."""
+    place, options = _place(start)
+    try:
+        return AutoConfig.from_pretrained(place, **options)
+    except (OSError, ValueError, ImportError) as error:
+        raise CheckpointFault(f"{start}: no configuration: {error}") from error
+
+
+def _place(start: str | Path) -> tuple[str, dict]:
+    """What transformers loads, and how: a folder, or a hub id at its revision; never code of a checkpoint."""
+    folder = paths.resolve(start)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise CheckpointFault(
+                f"{folder}: no checkpoint here (expected config.json, model.safetensors, tokenizer.json)"
+            )
+        return str(folder), {"local_files_only": True, "trust_remote_code": False}
+    name, _, revision = str(start).partition("@")
+    if name.count("/") != 1 or name.startswith((".", "/")):
+        raise CheckpointFault(f"{start}: no such folder (looked at {folder}), and no hub id (owner/name@revision)")
+    return name, {"revision": revision or None, "trust_remote_code": False}
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:

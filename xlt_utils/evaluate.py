@@ -1,150 +1,193 @@
 """Zero-shot evaluation: what a trained objective, or a bare encoder, predicts in every language, and the
-scores. Results are rows of (task, language, metric, value, n), predictions rows of one example each."""
+scores. Results are rows of (task, language, metric, value, n, perturbation), predictions rows of one example
+each."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
-from xlt_utils import encoders, metrics
-from xlt_utils.batches import IGNORED, Encoded, Text, encode
-from xlt_utils.objectives import Labelling, MaskedLM, mean_of_pieces
+from xlt_utils import encoders, labelled, metrics, mining, perturb, predict
+from xlt_utils.encoding import Encoded, encode, examples
+from xlt_utils.objectives import TaskHead
 from xlt_utils.tasks import Task
 
-PIECES = 8_192  # padded pieces in a batch at the most: bounds the memory, changes no prediction by more than rounding
+
+@dataclass
+class Setting:
+    """What a test is made with: the data, the tokenizer, the pieces a row at most, the examples a language at most
+    and the perturbations (kind, share of the words) under which each test is repeated."""
+
+    data: str
+    tokenizer: object
+    length: int
+    limit: int | None = None
+    perturbations: Sequence[tuple[str, float]] = ()
+
+    def encode(self, task: Task, part: str, language: str, side: str = "", perturbation=None) -> Encoded:
+        """The examples of a part of a task as this setting's pieces."""
+        given = {"limit": self.limit, "side": side, "perturbation": perturbation}
+        return encode(task, part, self.data, language, self.tokenizer, self.length, **given)
 
 
-@torch.inference_mode()
-def label(objective: Labelling, encoded: Encoded) -> list:
-    """The predicted label of each example: an index, or for tagging a list of them, one a word."""
-    rows: list = [None] * len(encoded)
-    for places, batch in _by_length(encoded):
-        with encoders.autocast():
-            logits = objective({name: tensor.to(encoders.device()) for name, tensor in batch.items()})
-        best = logits.float().argmax(-1).cpu().numpy()
-        if objective.task.format == "tagging":
-            words = batch["labels"].numpy() != IGNORED
-            best = [line[mask].tolist() for line, mask in zip(best, words, strict=True)]
-        for place, answer in zip(places, best, strict=True):
-            rows[place] = answer if isinstance(answer, list) else int(answer)
-    return _joined(rows, encoded.sentences) if objective.task.format == "tagging" else rows
+@dataclass
+class Found:
+    """What tests gave: result rows, prediction rows, and by language what was read and what was dropped."""
 
+    results: list[dict] = field(default_factory=list)
+    predictions: list[dict] = field(default_factory=list)
+    facts: dict[str, dict] = field(default_factory=dict)
 
-def gold(task: Task, encoded: Encoded) -> list:
-    """The gold labels in the form that `label` gives its predictions."""
-    if task.format != "tagging":
-        return encoded.labels.tolist()
-    tags = [encoded.labels[a:b] for a, b in zip(encoded.starts[:-1], encoded.starts[1:], strict=True)]
-    return _joined([line[line != IGNORED].tolist() for line in tags], encoded.sentences)
-
-
-def test(
-    objective: Labelling, part: str, data: str, languages: Sequence[str], tokenizer, length: int, limit: int | None
-) -> tuple[list[dict], list[dict]]:
-    """Score a trained objective in each language on a part (`test` or `development`) of its task.
-
-    Gives the result rows and the prediction rows. The task's own metric is its main score; on development data
-    the metric's name says so and nothing is a main score.
-    """
-    task, results, predictions = objective.task, [], []
-    for language in languages:
-        encoded = encode(task, part, data, language, tokenizer, length, limit)
-        wanted, found = gold(task, encoded), label(objective, encoded)
-        for metric, value in _scores(task, wanted, found).items():
-            is_main = part == "test" and metric == task.metric
+    def add(self, task: Task, language: str, scores: dict[str, float], n: int, part="test", perturbation=None) -> None:
+        """The scores of one test as result rows; the task's main score is marked, on unperturbed tests alone."""
+        scores = scores | {task.metric: metrics.main(task.metric, scores)}
+        under = perturb.label(*perturbation) if perturbation else ""
+        for metric, value in scores.items():
+            if under and metric != task.metric:
+                continue
+            is_main = part == "test" and metric == task.metric and not under
             name = metric if part == "test" else f"{part} {metric}"
-            results.append(_row(task, language, name, value, len(wanted), is_main))
-        if part == "test":
-            names = np.unique(encoded.ids).tolist() if task.format == "tagging" else encoded.ids.tolist()
-            for name, right, answer in zip(names, wanted, found, strict=True):
-                example = {"task": task.name, "language": language, "id": str(name)}
-                predictions.append(example | {"gold": _text(task, right), "predicted": _text(task, answer)})
-    return results, predictions
+            row = {"task": task.name, "language": language, "metric": name, "value": value, "n": n}
+            self.results.append(row | {"main": is_main, "perturbation": under})
+
+    def predict(self, task: Task, language: str, rows: Iterator[tuple[str, str, str]], perturbation=None) -> None:
+        """The predictions of one test, given as (id, gold, predicted)."""
+        under = perturb.label(*perturbation) if perturbation else ""
+        head = {"task": task.name, "language": language, "perturbation": under}
+        self.predictions += [head | {"id": name, "gold": gold, "predicted": answer} for name, gold, answer in rows]
 
 
-def retrieve(
-    model: torch.nn.Module, task: Task, data: str, languages: Sequence[str], tokenizer, length: int, limit: int | None
-) -> tuple[list[dict], list[dict]]:
-    """Score a bare encoder on finding each English sentence's translation among a language's sentences.
+def test(objective: TaskHead, part: str, languages: Sequence[str], setting: Setting) -> Found:
+    """Score a trained objective in each language on a part (`test` or `development`) of its task."""
+    task, found = objective.task, Found()
+    threshold = None
+    if task.unanswerable and part != "development":
+        _, gold, answers = _answers(objective, "development", "en", setting, None)
+        threshold = metrics.best_spans(gold, *zip(*answers, strict=True))["best_f1_thresh"]
+    for language in languages:
+        for perturbation in [None, *(setting.perturbations if part == "test" else ())]:
+            encoded = setting.encode(task, part, language, perturbation=perturbation)
+            if task.format == "span":
+                scores, rows = _test_spans(objective, part, language, setting, perturbation, threshold)
+            else:
+                gold, answers = predict.gold(task, encoded), predict.labels(objective, encoded)
+                scores = _SCORES[task.format](task, gold, answers)
+                names = [[_text(task, one) for one in side] for side in (gold, answers)]
+                rows = zip(encoded.ids.tolist(), *names, strict=True)
+            found.add(task, language, scores, len(encoded.ids), part, perturbation)
+            if part == "test":
+                found.predict(task, language, rows, perturbation)
+        found.facts[language] = encoded.facts
+    return found
 
-    English is the query, as in XTREME's script. Every layer is scored in one pass; the task's main score is that
-    of encoders.default_layer.
+
+def retrieve(model: torch.nn.Module, task: Task, languages: Sequence[str], setting: Setting) -> Found:
+    """Score a bare encoder on a task that trains nothing, at every layer in one pass; the main score is that of
+    encoders.default_layer.
+
+    Retrieval finds each English sentence's translation among a language's sentences; mining finds the pairs of two
+    sides that are translations (mining.py).
     """
-    results, predictions, chosen = [], [], encoders.default_layer(model.config.num_hidden_layers)
+    found, chosen = Found(), encoders.default_layer(model.config.num_hidden_layers)
     for language in languages:
         if language == "en":
             continue
-        sides = [encode(task, "test", data, language, tokenizer, length, limit, side) for side in ("text2", "text")]
-        queries, candidates = (sentence_vectors(model, side) for side in sides)
-        for layer in range(len(queries)):
-            found = metrics.retrieve(queries[layer], candidates[layer])
-            value = metrics.accuracy(list(range(len(found))), found.tolist())
-            results.append(_row(task, language, f"accuracy, layer {layer}", value, len(found), False))
-            if layer == chosen:
-                results.append(_row(task, language, task.metric, value, len(found), True))
-                for place, answer in enumerate(found.tolist()):
-                    example = {"task": task.name, "language": language, "id": str(place)}
-                    predictions.append(example | {"gold": str(place), "predicted": str(answer)})
-    return results, predictions
+        for perturbation in [None, *setting.perturbations]:
+            tested = _RETRIEVERS[task.format](model, task, language, setting, perturbation)
+            for layer, (scores, rows) in enumerate(tested.layers):
+                if layer == chosen:
+                    found.add(task, language, scores, tested.n, perturbation=perturbation)
+                    found.predict(task, language, rows, perturbation)
+                if not perturbation:
+                    row = {"task": task.name, "language": language, "metric": f"{task.metric}, layer {layer}"}
+                    row |= {"value": scores[task.metric], "n": tested.n, "main": False, "perturbation": ""}
+                    found.results.append(row)
+        found.facts[language] = tested.facts
+    return found
 
 
-@torch.inference_mode()
-def sentence_vectors(model: torch.nn.Module, encoded: Encoded) -> np.ndarray:
-    """The mean of each sentence's pieces at every layer, `(layers + 1, sentences, width)`; layer 0 is the embedding."""
-    config = model.config
-    vectors = np.zeros((config.num_hidden_layers + 1, len(encoded), config.hidden_size), dtype=np.float32)
-    device = encoders.device()
-    model.to(device).eval()
-    for places, batch in _by_length(encoded):
-        mask = batch["attention_mask"].to(device)
-        with encoders.autocast():
-            output = model.base_model(batch["input_ids"].to(device), attention_mask=mask, output_hidden_states=True)
-        for layer, hidden in enumerate(output.hidden_states):
-            vectors[layer, places] = mean_of_pieces(hidden.float(), mask).cpu().numpy()
-    return vectors
+@dataclass
+class _Tested:
+    """Scores and predictions by layer, over `n` examples."""
+
+    layers: list[tuple[dict[str, float], list[tuple[str, str, str]]]]
+    n: int
+    facts: dict
 
 
-@torch.inference_mode()
-def held_out_loss(objective: MaskedLM, text: Text, mask_rate: float) -> dict[str, float]:
-    """The masked-LM loss on each language's held-out text, in nats a piece."""
-    losses = {}
-    for language in text.languages:
-        batch = {name: tensor.to(encoders.device()) for name, tensor in text.validation(language, mask_rate).items()}
-        with encoders.autocast():
-            losses[language] = objective.loss(batch).item()
-    return losses
+def _translations(model, task: Task, language: str, setting: Setting, perturbation) -> _Tested:
+    queries = setting.encode(task, "test", language, side="text2")
+    candidates = setting.encode(task, "test", language, side="text", perturbation=perturbation)
+    layers = []
+    for query, candidate in zip(predict.vectors(model, queries), predict.vectors(model, candidates), strict=True):
+        answers = metrics.retrieve(query, candidate).tolist()
+        scores = {"accuracy": metrics.accuracy(list(range(len(answers))), answers)}
+        numbered = enumerate(zip(queries.ids.tolist(), answers, strict=True))
+        rows = [(name, str(place), str(answer)) for place, (name, answer) in numbered]
+        layers.append((scores, rows))
+    return _Tested(layers, len(queries.ids), queries.facts)
 
 
-def _by_length(encoded: Encoded) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
-    """Rows of like length together, so that little is padded; at most PIECES padded pieces a batch."""
-    lengths = np.diff(encoded.starts)
-    order = np.argsort(lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        stop = start + 1
-        while stop < len(order) and (stop + 1 - start) * lengths[order[stop]] <= PIECES:
-            stop += 1
-        yield order[start:stop], encoded.batch(order[start:stop].tolist())
-        start = stop
+def _mined_pairs(model, task: Task, language: str, setting: Setting, perturbation) -> _Tested:
+    def candidates(part: str, under) -> tuple[list[mining.Mined], list, list[str]]:
+        foreign, english, gold = labelled.sides(task, part, setting.data, language, setting.limit)
+        shown = (("foreign", under), ("english", None))
+        sides = [setting.encode(task, part, language, side, changed) for side, changed in shown]
+        vectors = zip(*(predict.vectors(model, side) for side in sides), strict=True)
+        return [mining.candidates(foreign, english, pair) for pair in vectors], gold, foreign.places
+
+    mined, gold, places = candidates("test", perturbation)
+    tuned_on = None  # one gold set is cross-fitted
+    if labelled.sides(task, "development", setting.data, language, setting.limit)[0].places != places:
+        development, wanted, _ = candidates("development", None)
+        tuned_on = [(layer, wanted) for layer in development]
+    layers, translation = [], dict(gold)
+    for number, layer in enumerate(mined):
+        pairs, scores = mining.score(layer, gold, tuned_on and tuned_on[number])
+        layers.append((scores, [(name, translation.get(name, ""), answer) for name, answer in pairs]))
+    return _Tested(layers, len(gold), {"read": places, "dropped": {}})
 
 
-def _joined(rows: list[list], sentences: np.ndarray) -> list[list]:
-    joined: list[list] = [[] for _ in range(int(sentences[-1]) + 1)]
-    for row, sentence in zip(rows, sentences.tolist(), strict=True):
-        joined[sentence].extend(row)
-    return joined
+_RETRIEVERS: dict[str, Callable[..., _Tested]] = {"retrieval": _translations, "mining": _mined_pairs}
 
 
-def _scores(task: Task, wanted: list, found: list) -> dict[str, float]:
-    if task.format == "tagging":
-        names = [[[task.labels[tag] for tag in tags] for tags in side] for side in (wanted, found)]
-        scores = metrics.chunk_scores(*names)
-        return {"f1": scores["f1"], "accuracy": scores["accuracy"]}
-    return {"accuracy": metrics.accuracy(wanted, found)}
+def _answers(objective: TaskHead, part: str, language: str, setting: Setting, perturbation):
+    """Ids, gold answers (a list of texts each) and predictions (text, margin) of a part's questions."""
+    encoded = setting.encode(objective.task, part, language, perturbation=perturbation)
+    rows = examples(objective.task, part, setting.data, language, limit=setting.limit, perturbation=perturbation)
+    gold = [[one["text"] for one in row["answers"]] for row in rows]
+    spans = zip(rows, predict.answers(objective, encoded), strict=True)
+    return encoded.ids.tolist(), gold, [(row["context"][a:b].strip(), margin) for row, (a, b, margin) in spans]
 
 
-def _row(task: Task, language: str, metric: str, value: float, n: int, is_main: bool) -> dict:
-    return {"task": task.name, "language": language, "metric": metric, "value": value, "n": n, "main": is_main}
+def _test_spans(objective: TaskHead, part: str, language: str, setting: Setting, perturbation, threshold):
+    """The scores of a part's answers and their prediction rows. Unanswerable questions are left unanswered above the
+    `threshold`; on development data, where it is tuned, the scores are SQuAD 2.0's best ones."""
+    ids, gold, answers = _answers(objective, part, language, setting, perturbation)
+    texts, margins = zip(*answers, strict=True)
+    if objective.task.unanswerable and threshold is None:
+        best = metrics.best_spans(gold, texts, margins)
+        scores = {"exact_match": best["best_exact"], "f1": best["best_f1"]}
+    else:
+        texts = texts if threshold is None else metrics.abstain(texts, margins, threshold)
+        scores = metrics.spans(gold, texts, language if objective.task.rules == "mlqa" else None)
+    wanted = [json.dumps(one, ensure_ascii=False) for one in gold]
+    return scores, zip(ids, wanted, texts, strict=True)
+
+
+def _label_scores(task: Task, gold: list[int], answers: list[int]) -> dict[str, float]:
+    scores = {"accuracy": metrics.accuracy(gold, answers)}
+    return scores | ({"f1": metrics.binary_f1(gold, answers)} if "f1" in task.metric else {})
+
+
+def _tag_scores(task: Task, gold: list[list[int]], answers: list[list[int]]) -> dict[str, float]:
+    if task.metric == "accuracy":  # categories are no spans
+        return {"accuracy": metrics.accuracy(*([tag for tags in side for tag in tags] for side in (gold, answers)))}
+    return metrics.chunk_scores(*([[task.labels[tag] for tag in tags] for tags in side] for side in (gold, answers)))
+
+
+_SCORES = {"classification": _label_scores, "choice": _label_scores, "tagging": _tag_scores}
 
 
 def _text(task: Task, answer) -> str:

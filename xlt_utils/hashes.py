@@ -4,12 +4,13 @@ a new run folder and an unchanged one is never run again. `xlt` and a notebook r
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from xlt_utils import paths, sources
 
-SCHEMA = 1  # of records; raised when their meaning changes, and then every run is new
+SCHEMA = 2  # of records; raised when their meaning changes, and then every run is new
 # Where a run lies and what it is called changes no result; what it reads is in the hash as hashes.
 PLACES = ("study", "data", "out", "previous", "checkpoint", "runs", "cells", "missing", "report")
 
@@ -20,8 +21,21 @@ def digest(phase: str, parameters: dict[str, Any], code: str, data: str, inputs:
     `code` is sources.code(...) of the notebook, `data` the data's fingerprint, `inputs` the hashes of what is read.
     """
     parameters = {name: value for name, value in parameters.items() if name not in PLACES}
+    if (folder := paths.resolve(parameters.get("start", ""))) != paths.ROOT and folder.is_dir():
+        parameters["start"] = _content(folder)  # a checkpoint is what it holds, wherever it lies
     covered = [SCHEMA, phase, parameters, code, data, list(inputs)]
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
+
+
+@cache
+def _content(folder: Path) -> str:
+    """The sha256 of a checkpoint folder's files, names and bytes."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*")):
+        if file.suffix in (".json", ".safetensors"):
+            with open(file, "rb") as stream:
+                digest.update(f"{file.name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def of_report(parameters: dict[str, Any], notebook: str) -> str:

@@ -10,13 +10,13 @@ from xlt_utils import microworld
 @dataclass(frozen=True)
 class Language:
     """A language under the names that data sets use: `code` in XNLI, PAN-X and the text, `iso3` in
-    Tatoeba (ISO 639-3), `ud_name` in udpos, `umsab_name` in the multilingual tweets."""
+    Tatoeba (ISO 639-3), `ud_name` in udpos, `lower_name` in TyDiQA and the multilingual tweets."""
 
     code: str
     name: str
     iso3: str
     ud_name: str
-    umsab_name: str
+    lower_name: str
 
 
 # code, name, ISO 639-3 code as the Tatoeba configs spell it (Hu et al. 2020, table 4)
@@ -39,7 +39,7 @@ def _xtreme() -> list[Language]:
 
 def _counterfactual() -> list[Language]:
     grammars = [grammar for grammar in microworld.LANGUAGES.values() if grammar.code != "en"]
-    return [Language(g.code, g.name, g.iso3, g.ud_name, g.umsab_name) for g in grammars]
+    return [Language(g.code, g.name, g.iso3, g.ud_name, g.ud_name.lower()) for g in grammars]
 
 
 LANGUAGES: dict[str, Language] = {language.code: language for language in _xtreme() + _counterfactual()}

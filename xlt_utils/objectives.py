@@ -1,18 +1,20 @@
-"""What an encoder is trained for: masked pieces, sentence labels, word labels. An objective takes a batch of
-batches.py and gives a loss; the task objectives also give logits. One head a format."""
+"""What an encoder is trained for: masked pieces, or the labels of a task. An objective takes a batch of batches.py
+or encoding.py and gives a loss; the task objective also gives logits. One head a format."""
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from xlt_utils.batches import IGNORED
+from xlt_utils.encoding import IGNORED
 from xlt_utils.tasks import Task
 
-# How each architecture of transformers turns hidden states into pieces: called on the masked places only,
+# How the common architectures of transformers turn hidden states into pieces: called on the masked places only,
 # since the vocabulary is the widest product of a small encoder.
 VOCABULARY_HEADS = {
     "modernbert": lambda model, hidden: model.decoder(model.head(hidden)),
     "xlm-roberta": lambda model, hidden: model.lm_head(hidden),
+    "roberta": lambda model, hidden: model.lm_head(hidden),
+    "bert": lambda model, hidden: model.cls(hidden),
 }
 
 
@@ -22,17 +24,21 @@ class MaskedLM(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
-        self.head = VOCABULARY_HEADS[model.config.model_type]
+        self.head = VOCABULARY_HEADS.get(model.config.model_type)
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Mean cross entropy at the masked places of packed sequences, in nats a piece."""
-        hidden = self.model.base_model(input_ids=batch["input_ids"]).last_hidden_state
-        logits = self.head(self.model, hidden.flatten(0, 1)[batch["places"]])
+        if self.head is None:  # an architecture that is not in the table gives the logits of all places
+            logits = self.model(input_ids=batch["input_ids"]).logits.flatten(0, 1)[batch["places"]]
+        else:
+            hidden = self.model.base_model(input_ids=batch["input_ids"]).last_hidden_state
+            logits = self.head(self.model, hidden.flatten(0, 1)[batch["places"]])
         return cross_entropy(logits.float(), batch["labels"])
 
 
-class Labelling(nn.Module):
-    """A task's head on an encoder: one label a sentence (`classification`) or one a word (`tagging`).
+class TaskHead(nn.Module):
+    """A task's head on an encoder: a score a label (classification), a score an option (choice), a score a label and
+    piece (tagging), a score as the answer's first and as its last piece (span).
 
     Sentences are pooled as the checkpoint's `classifier_pooling` says: by the mean of their pieces or, where it
     says nothing, by the first piece as XLM-R's. The head's weights depend on the seed alone.
@@ -43,21 +49,29 @@ class Labelling(nn.Module):
         width = model.config.hidden_size
         torch.manual_seed(seed)
         self.task, self.encoder = task, model.base_model
+        self.pools = task.format in ("classification", "choice")
         self.pools_mean = getattr(model.config, "classifier_pooling", "cls") == "mean"
-        first = [nn.Linear(width, width), nn.GELU()] if task.format == "classification" else []
-        self.head = nn.Sequential(*first, nn.Linear(width, len(task.labels)))
+        outputs = {"choice": 1, "span": 2}.get(task.format, len(task.labels))
+        first = [nn.Linear(width, width), nn.GELU()] if self.pools else []
+        self.head = nn.Sequential(*first, nn.Linear(width, outputs))
 
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Logits, `(batch, labels)` for sentences and `(batch, pieces, labels)` for words."""
+        """Logits: `(items, labels)` for sentences and options, `(rows, pieces, labels)` for words,
+        `(rows, pieces, 2)` for spans, the padding's at minus infinity."""
         mask = batch["attention_mask"]
         hidden = self.encoder(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
-        if self.task.format == "classification":
+        if self.pools:
             hidden = mean_of_pieces(hidden, mask) if self.pools_mean else hidden[:, 0]
-        return self.head(hidden)
+        logits = self.head(hidden).float()
+        if self.task.format == "choice":
+            return logits.view(-1, len(self.task.labels))
+        return logits.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf) if self.task.format == "span" else logits
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Mean cross entropy over the sentences, or over the words, of the batch."""
-        logits = self(batch).float()
+        """Mean cross entropy over the batch's sentences, words, or answers' first and last pieces."""
+        logits = self(batch)
+        if self.task.format == "span":  # a choice among the pieces
+            logits = logits.transpose(1, 2)
         return cross_entropy(logits.flatten(0, -2), batch["labels"].flatten(), ignore_index=IGNORED)
 
 

@@ -8,6 +8,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Tests and clusters move these.
 RUNS = ROOT / os.environ.get("XLT_RUNS", "runs")
 REPORTS = ROOT / os.environ.get("XLT_REPORT", "report")
+# Data sets that no hub holds (CCGbank, BUCC), where the study's own folder has none.
+LOCAL = ROOT / os.environ.get("XLT_LOCAL", "local")
 PHASES = ("pretrain", "intermediate", "target", "report")
 
 

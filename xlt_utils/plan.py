@@ -163,12 +163,14 @@ def _work(cell: cells.Cell, machine: speed.Machine, fixed: float) -> Work:
         spent = 0.0
         for name in given["tasks"]:
             length = machine.length(name)
-            sides = 1 if TASKS[name].trains else 2
-            work.tested += sides * length * (given["evaluation_examples"] or 2000) * (len(given["languages"]) + 1)
+            sides = (1 if TASKS[name].trains else 2) + len(given["perturbations"])
+            whole = 10_000 if TASKS[name].format == "mining" else 2000
+            work.tested += sides * length * (given["evaluation_examples"] or whole) * (len(given["languages"]) + 1)
             if TASKS[name].trains:
-                work.examples += given["examples"] * given["epochs"]
-                work.tokens += given["examples"] * given["epochs"] * length
-                work.flops += encoders.flops(machine.config, given["examples"] * given["epochs"] * length, length)
+                own = given | given["settings"].get(name, {})
+                work.examples += own["examples"] * own["epochs"]
+                work.tokens += own["examples"] * own["epochs"] * length
+                work.flops += encoders.flops(machine.config, own["examples"] * own["epochs"] * length, length)
         spent = work.tokens * machine.tuning
     mean = work.tokens / work.examples if work.examples else study.pretrain.length
     work.flops += encoders.flops(machine.config, work.tested, mean, training=False)

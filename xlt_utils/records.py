@@ -57,7 +57,8 @@ class Point(Row):
 
 
 class Result(Row):
-    """One score, 0..1, over `n` test examples; `main` marks the metric that is the task's score."""
+    """One score, 0..1, over `n` test examples; `main` marks the metric that is the task's score, `perturbation` says
+    what was done to the test's text (`typos 10%`), if anything."""
 
     task: str
     language: str
@@ -65,6 +66,7 @@ class Result(Row):
     value: float = Field(ge=0, le=1)
     n: int = Field(ge=0)
     main: bool = True
+    perturbation: str = ""
 
 
 class Input(Row):
@@ -166,7 +168,7 @@ def write(
 
 
 def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
-    """Write a run's predictions, a row an example: task, language, id, gold and predicted label."""
+    """Write a run's predictions, a row an example: task, language, perturbation, id, gold and predicted."""
     import pandas
 
     path = paths.resolve(out) / "predictions.parquet"

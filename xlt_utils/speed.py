@@ -24,34 +24,42 @@ class Machine:
     def __init__(self, study: Study, data: str):
         import numpy as np
 
-        from xlt_utils import batches, encoders, evaluate, objectives
+        from xlt_utils import batches, encoders, encoding, labelled, objectives, predict
 
         self.study, self.data = study, data
-        phase = study.pretrain
-        sizes = phase.encoder.model_dump(exclude={"start", "architecture"})
+        phase, given = study.pretrain, study.pretrain.encoder.model_dump()
         self.tokenizer = batches.vocabulary(
-            data, study.languages, sizes["vocabulary"], phase.vocabulary_sample, phase.language_exponent
+            data,
+            study.languages,
+            given.pop("vocabulary"),
+            phase.vocabulary_sample,
+            phase.language_exponent,
+            given["start"],
         ).tokenizer
         encoders.prepare(study.threads)
-        sizes["vocabulary"] = len(self.tokenizer)
-        self.config = encoders.configuration(phase.encoder.architecture, **sizes, length=phase.length)
-        model = encoders.create(self.config, 0)
+        given["architecture"] = given["architecture"] or "modernbert"
+        model = encoders.begin(**given, seed=0, vocabulary=len(self.tokenizer), length=phase.length)
+        self.config = model.config
         self.weights = sum(weight.numel() for weight in model.parameters())
-        self.pretraining = _step_seconds(objectives.MaskedLM(model), self._masked) / (phase.batch * phase.length)
-        trained = [TASKS[name] for name in study.target.tasks if TASKS[name].trains]
-        trained += [TASKS[name] for arm in study.intermediate.arms for name in arm.tasks]
+        self.pretraining = 0.0
+        if any(phase.tokens):
+            self.pretraining = _step_seconds(objectives.MaskedLM(model), self._masked) / (phase.batch * phase.length)
+        trained = [name for name in study.target.tasks if TASKS[name].trains]
+        trained += [name for arm in study.intermediate.arms for name in arm.tasks]
         self.tuning = self.testing = 0.0
         if trained:
             # Real examples, since what a batch costs is its padded size: seconds a real piece, padding paid for.
-            task, most = trained[0], study.target.length
-            encoded = batches.encode(task, "train", data, None, self.tokenizer, most, SAMPLE)
+            task, most = labelled.complete(trained[0], data), study.target.length
+            encoded = encoding.encode(task, "train", data, "en", self.tokenizer, most, limit=SAMPLE)
             tokens = study.target.batch * len(encoded.pieces) / len(encoded)
-            learner = objectives.Labelling(model, task, 0)
+            learner = objectives.TaskHead(model, task, 0)
             batch_at = batches.epochs(encoded, np.arange(len(encoded)), study.target.batch, 0)
             self.tuning = _step_seconds(learner, batch_at) / tokens
-            evaluate.label(learner, encoded)
             began = time.perf_counter()
-            evaluate.label(learner, encoded)
+            learner.eval()
+            for _ in range(2):  # the first is the device's warm-up
+                began = time.perf_counter()
+                predict.labels(learner, encoded) if task.format != "span" else predict.answers(learner, encoded)
             self.testing = (time.perf_counter() - began) / len(encoded.pieces)
 
     def _masked(self, step: int) -> dict[str, Any]:
@@ -63,18 +71,19 @@ class Machine:
         return {"input_ids": ids, "places": places, "labels": ids.ravel()[places]}
 
     @cache  # noqa: B019 one object a plan
-    def length(self, task: str) -> float:
-        """The mean length of a task's examples in pieces, from a sample of them."""
-        from xlt_utils import data
+    def length(self, name: str) -> float:
+        """The mean length of a task's examples in pieces, all of their rows together, from a sample of them."""
+        from xlt_utils import encoding, labelled
 
-        part = "train" if TASKS[task].trains else "test"
-        language = None if part == "train" else self.study.target_languages(task)[-1]
-        rows = data.examples(TASKS[task], part, self.data, language, SAMPLE)
-        texts = [" ".join(row["tokens"]) if "tokens" in row else row["text"] for row in rows]
-        pairs = [row.get("text2", "") for row in rows]
-        most = min(self.study.intermediate.length, self.study.target.length)
-        ids = self.tokenizer(texts, pairs)["input_ids"]
-        return statistics.mean(min(len(pieces), most) for pieces in ids)
+        task, phase = labelled.complete(name, self.data), self.study.target
+        own = phase.settings.get(name) or self.study.intermediate.settings.get(name)
+        part, language, side = "train", "en", ""
+        if not task.trains:
+            part, language = "test", self.study.target_languages(name)[-1]
+            side = {"retrieval": "text", "mining": "foreign"}[task.format]
+        most = (own and own.length) or max(self.study.intermediate.length, phase.length)
+        encoded = encoding.encode(task, part, self.data, language, self.tokenizer, most, limit=SAMPLE, side=side)
+        return len(encoded.pieces) / len(encoded.ids)
 
 
 def _step_seconds(objective: Any, batch_at: Callable[[int], dict]) -> float:

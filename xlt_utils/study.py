@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from xlt_utils import languages as language_table
+from xlt_utils import perturb
 from xlt_utils import tasks as task_table
 from xlt_utils.names import nearest
 
@@ -63,6 +64,12 @@ def _language(code: str) -> str:
     return code
 
 
+def _perturbation(kind: str) -> str:
+    if kind not in perturb.KINDS:
+        raise ValueError(f"no such perturbation; {nearest(kind, list(perturb.KINDS))}")
+    return kind
+
+
 def _english_first(codes: list[str]) -> list[str]:
     if codes[0] != "en":
         raise ValueError(f"English comes first: write [en, {', '.join(c for c in codes if c != 'en')}]")
@@ -79,6 +86,7 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Language = Annotated[str, AfterValidator(_language)]
 Languages = Annotated[list[Language], Field(min_length=1), AfterValidator(_distinct), AfterValidator(_english_first)]
+TargetLanguages = Annotated[list[Language], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Section(BaseModel):
@@ -94,14 +102,28 @@ class Microworld(Section):
 
 
 class Encoder(Section):
-    start: Literal["scratch"] = "scratch"
-    architecture: Literal["modernbert", "xlm-roberta"] = "modernbert"
-    layers: Count
-    width: Count
-    heads: Count
-    vocabulary: Annotated[Size, Field(ge=300)]
+    """What phase 1 starts from: random weights of a given shape, or a checkpoint (a hub id, `owner/name@revision`, or
+    a folder), which has its own shape and vocabulary."""
+
+    start: Annotated[str, Field(min_length=1)] = "scratch"
+    architecture: Literal["modernbert", "xlm-roberta"] | None = None
+    layers: Count | None = None
+    width: Count | None = None
+    heads: Count | None = None
+    vocabulary: Annotated[Size, Field(ge=300)] | None = None
+
+    @property
+    def is_scratch(self) -> bool:
+        return self.start == "scratch"
 
     def faults(self) -> list[tuple[str, str]]:
+        shape = ("layers", "width", "heads", "vocabulary")
+        if not self.is_scratch:
+            given = [name for name in (*shape, "architecture") if getattr(self, name) is not None]
+            return [(name, f"the checkpoint {self.start} has its own; leave it out") for name in given]
+        absent = [name for name in shape if getattr(self, name) is None]
+        if absent:
+            return [("", f"an encoder from scratch needs {', '.join(absent)}")]
         fits = self.width % (2 * self.heads) == 0
         return [] if fits else [("heads", f"width {self.width} must be a multiple of twice the heads")]
 
@@ -126,15 +148,38 @@ class Pretrain(Section):
 
 
 class Arm(Section):
+    """One experimental condition of phase 2. `targets` are the target tasks that follow it, all unless some are
+    named."""
+
     name: Name
     tasks: Annotated[list[Annotated[str, _task("intermediate")]], Field(min_length=1, max_length=1)]
+    targets: Annotated[list[Annotated[str, _task("target")]], AfterValidator(_distinct)] | None = None
+
+
+class ArmSettings(Section):
+    """What an intermediate task has otherwise than the rest: QA needs longer rows."""
+
+    length: Count | None = None
+    learning_rate: Rate | None = None
+
+
+class TargetSettings(Section):
+    """What a target task has otherwise than the rest."""
+
+    examples: Positive | None = None
+    epochs: Count | None = None
+    length: Count | None = None
+    batch: Count | None = None
+    learning_rate: Rate | None = None
 
 
 class Intermediate(Section):
-    """Phase 2. `examples` are the rungs above 0 (0 is always there), `warmup` is in examples."""
+    """Phase 2. `examples` are the rungs above 0 (0 is always there), `warmup` is in examples. `settings` names what a
+    task has otherwise: `settings: {squad: {length: 384}}`."""
 
     examples: Annotated[list[Positive], AfterValidator(_rising)]
     arms: list[Arm]
+    settings: dict[Annotated[str, _task("intermediate")], ArmSettings] = {}
     length: Count = 128
     batch: Count = 32
     learning_rate: Rate = 5e-4
@@ -149,10 +194,14 @@ class Intermediate(Section):
 
 class Target(Section):
     """Phase 3. Every target task is tested in all of the study's languages, unless `languages` names
-    fewer for it: `languages: {sst: [en, de]}`. `warmup` is a share of the steps."""
+    others for it: `languages: {sst: [en, de]}`. `warmup` is a share of the steps. `settings` names what a task has
+    otherwise: `settings: {xquad: {length: 384, batch: 8}}`. Each test is repeated under each of the `perturbations` of
+    its text at each of the `perturbation_rates` (shares of the words). With `write_submission` the predictions are
+    also written in XTREME's submission layout."""
 
     tasks: Annotated[list[Annotated[str, _task("target")]], Field(min_length=1), AfterValidator(_distinct)]
-    languages: dict[str, Languages] = {}
+    languages: dict[str, TargetLanguages] = {}
+    settings: dict[str, TargetSettings] = {}
     examples: Positive = 1024
     epochs: Count = 2
     length: Count = 128
@@ -160,11 +209,17 @@ class Target(Section):
     learning_rate: Rate = 5e-4
     warmup: Share = 0.1
     evaluation_examples: Positive | None = 400
+    perturbations: Annotated[list[Annotated[str, AfterValidator(_perturbation)]], AfterValidator(_distinct)] = []
+    perturbation_rates: Annotated[list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(_distinct)] = list(
+        perturb.RATES
+    )
+    write_submission: bool = False
     tasks_per_cell: Count = 5
 
     def faults(self) -> list[tuple[str, str]]:
-        odd = [name for name in self.languages if name not in self.tasks]
-        return [(f"languages.{name}", "no task of target.tasks; " + nearest(name, self.tasks)) for name in odd]
+        odd = [(field, name) for field in ("languages", "settings") for name in getattr(self, field)]
+        odd = [(field, name) for field, name in odd if name not in self.tasks]
+        return [(f"{field}.{name}", "no task of target.tasks; " + nearest(name, self.tasks)) for field, name in odd]
 
 
 class Study(Section):
@@ -184,10 +239,15 @@ class Study(Section):
         """The languages that a target task is tested in."""
         return self.target.languages.get(task, self.languages)
 
-    def target_batches(self) -> list[tuple[list[str], list[str]]]:
-        """The target tasks as cells run them, each with its languages: at most `tasks_per_cell` together."""
+    def microworld_settings(self) -> dict[str, Any]:
+        """What the embedded data of this study hang on."""
+        return (self.microworld.model_dump() if self.microworld else {}) | {"languages": self.languages}
+
+    def target_batches(self, tasks: list[str] | None = None) -> list[tuple[list[str], list[str]]]:
+        """The target tasks (all, or some) as cells run them, each with its languages: at most `tasks_per_cell`
+        together."""
         batches: list[tuple[list[str], list[str]]] = []
-        for task in self.target.tasks:
+        for task in self.target.tasks if tasks is None else tasks:
             languages, most = self.target_languages(task), self.target.tasks_per_cell
             open_ = next((tasks for tasks, same in batches if same == languages and len(tasks) < most), None)
             if open_ is None:

@@ -50,7 +50,7 @@ def _across(parts: dict[str, Any]) -> list[tuple[str, str]]:
         if name in parts:
             faults += [(f"{name}.{field}", text) for field, text in parts[name].faults()]
     if isinstance(encoder := getattr(parts.get("pretrain"), "encoder", None), Encoder):
-        faults += [(f"pretrain.encoder.{field}", text) for field, text in encoder.faults()]
+        faults += [(f"pretrain.encoder.{field}".rstrip("."), text) for field, text in encoder.faults()]
     known, data = parts.get("languages"), parts.get("data")
     if data not in (None, "microworld") and parts.get("microworld"):
         faults.append(("microworld", "only a study with `data: microworld` has this section"))
@@ -108,6 +108,8 @@ def _fields(loc: tuple) -> list[str]:
     model: Any = Study
     for part in loc:
         if isinstance(part, str):
+            if part not in model.model_fields:  # a key of a table, such as a task's settings
+                continue
             model = model.model_fields[part].annotation
         inner = [arg for arg in getattr(model, "__args__", ()) if isinstance(arg, type) and issubclass(arg, Section)]
         model = inner[0] if inner else model

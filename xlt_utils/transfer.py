@@ -2,30 +2,30 @@
 every other language. A task without training data is tested as the checkpoint stands."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from xlt_utils import batches, encoders, evaluate, train
-from xlt_utils.objectives import Labelling
+from xlt_utils import batches, encoders, encoding, evaluate, labelled, train
+from xlt_utils.evaluate import Found
+from xlt_utils.objectives import TaskHead
 from xlt_utils.records import Record
-from xlt_utils.tasks import TASKS, Task
+from xlt_utils.tasks import TASKS
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one task gave: result rows, prediction rows, the learning curve (empty where nothing was
-    trained) and the cost in tokens, examples, steps and FLOPs."""
+    """What one task gave: its tests, the learning curve (empty where nothing was trained) and the cost in tokens,
+    examples, steps and FLOPs."""
 
-    results: list[dict]
-    predictions: list[dict]
-    curve: list[dict]
-    cost: dict[str, float]
+    found: Found
+    curve: list[dict] = field(default_factory=list)
+    cost: dict[str, float] = field(default_factory=dict)
 
 
 def run(
-    task: Task,
+    name: str,
     checkpoint: Path,
     data: str,
     languages: Sequence[str],
@@ -38,31 +38,37 @@ def run(
     learning_rate: float,
     warmup: float,
     evaluation_examples: int | None,
+    perturbations: Sequence[tuple[str, float]],
     state: Path,
 ) -> Outcome:
     """Fine-tune on the first `examples` of the seed's order for `epochs`, warm-up a share of the steps, then
-    test in `languages`. English development data are scored beside the tests and choose nothing."""
+    test in `languages`. English development data are scored beside the tests and choose nothing; where their labels
+    are withheld, the facts say so."""
+    task = labelled.complete(name, data)
     model, tokenizer = encoders.load(checkpoint)
+    setting = evaluate.Setting(data, tokenizer, length, evaluation_examples, perturbations)
     if not task.trains:
-        results, predictions = evaluate.retrieve(model, task, data, languages, tokenizer, length, evaluation_examples)
-        return Outcome(results, predictions, [], {})
-    encoded = batches.encode(task, "train", data, None, tokenizer, length)
+        return Outcome(evaluate.retrieve(model, task, languages, setting))
+    encoded = encoding.encode(task, "train", data, "en", tokenizer, length)
     rows = batches.subset(encoded, seed, examples)
     steps = epochs * len(rows) // batch
-    learner = Labelling(model, task, seed)
+    learner = TaskHead(model, task, seed)
     schedule = train.alone(learning_rate, warmup, steps)
     curve = train.train(
         learner, batches.epochs(encoded, rows, batch, seed), schedule, seed=seed, state=state, ladder=False
     )
-    results, predictions = evaluate.test(learner, "test", data, languages, tokenizer, length, evaluation_examples)
-    results += evaluate.test(learner, "development", data, ["en"], tokenizer, length, evaluation_examples)[0]
-    return Outcome(results, predictions, curve, spent(model.config, encoded, rows, steps, batch))
+    found = evaluate.test(learner, "test", languages, setting)
+    try:
+        found.results += evaluate.test(learner, "development", ["en"], setting).results
+    except labelled.Withheld as error:
+        found.facts["development"] = {"withheld": str(error)}
+    return Outcome(found, curve, spent(model.config, encoded, rows, steps, batch))
 
 
-def spent(config, encoded: batches.Encoded, rows: np.ndarray, steps: int, batch: int) -> dict[str, float]:
+def spent(config, encoded: encoding.Encoded, rows: np.ndarray, steps: int, batch: int) -> dict[str, float]:
     """The cost of `steps` of fine-tuning on `rows`: real pieces, padding left out."""
-    length = np.diff(encoded.starts)[rows].mean() if len(rows) else 0.0
-    tokens = round(steps * batch * length)
+    length = encoded.lengths()[rows].mean() if len(rows) else 0.0
+    tokens = round(steps * batch * encoded.options * length)
     return {
         "tokens": tokens,
         "examples": steps * batch,
