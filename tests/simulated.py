@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
+from xlt_utils import hashes
 from xlt_utils.tasks import TASKS
 
 LANGUAGES = ["en", "de", "fr", "es", "hi"]
@@ -72,7 +73,7 @@ def result(task: str, language: str, scaled: float, n: int = 400) -> dict:
 def run(folder: Path, phase: str, parameters: dict, place: dict, results: list = (), notebooks: bool = True) -> Path:
     """One finished run folder: params.json, an attempt with its notebook, the record."""
     record = {
-        "schema": 1, "study": parameters["study"], "phase": phase, "cell": folder.name, "hash": folder.name[-8:],
+        "schema": hashes.SCHEMA, "study": parameters["study"], "phase": phase, "cell": folder.name, "hash": folder.name[-8:],
         "parameters": parameters, "inputs": [], "coordinates": place, "versions": {"python": "3.11.7"},
         "device": "cpu", "threads": 1, "started": "2026-01-01T00:00:00Z", "seconds": {"work": 8.0},
         "cost": {"tokens": 1000, "examples": 10, "steps": 5, "flops": 1e9}, "curves": [],
