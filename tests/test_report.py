@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import simulated
 
-from xlt_utils import figures, microworld, records, report
+from xlt_utils import figures, microworld, paths, records, report, report_tables, sources
 
 LANGUAGES = tuple(list(microworld.LANGUAGES)[:4])
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -42,7 +42,7 @@ def gather(folder: Path) -> report.Findings:
 
 def pictures(found: report.Findings) -> list[figures.Figure]:
     drawn = [figures.score_surface(found.zero_shot, found.arms[0], found.holes)]
-    return [*drawn, figures.cost(report.spent(found))]
+    return [*drawn, figures.cost(report_tables.spent(found))]
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +115,19 @@ def test_the_tidy_results_hold_every_score(page, study):
 
 def test_cost_compares_the_plan_with_what_was_spent(study):
     found = gather(study)
-    costs = report.spent(found).set_index("phase")
+    costs = report_tables.spent(found).set_index("phase")
     assert costs.loc["target", "cells"] == 17 and costs.loc["target", "planned cells"] == 18
     assert costs.loc["pretrain", "work"] == 6 * 8 and costs.loc["pretrain", "attempts"] == 6 * 9
     assert costs.loc["target", "attempts"] == 19 * 9  # both attempts of the failed cell were spent too
     work, attempts = (6 + 12 + 17) * 8, (6 + 12 + 19) * 9
-    assert report.overhead(costs) == pytest.approx(1 - work / attempts)
+    assert report_tables.overhead(costs) == pytest.approx(1 - work / attempts)
+
+
+def test_the_tables_count_in_the_hash_of_the_report_alone():
+    notebooks = sorted((paths.ROOT / "notebooks").glob("0*.ipynb"))
+    kept = [name for name in sources.MACHINERY if name not in sources.PAGE]
+    assert {"figures", "report", "report_tables"} <= set(sources.modules(notebooks[-1], kept))
+    assert not any("report_tables" in sources.modules(notebook) for notebook in notebooks)
 
 
 def test_missing_cells_keep_their_place_on_the_grid(study):

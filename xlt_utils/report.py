@@ -3,7 +3,6 @@ stands alone. `gather` reads the folders, `render` writes the page, the tidy res
 notebooks as HTML; every number comes from the records."""
 
 import base64
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -14,15 +13,15 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from xlt_utils import microworld, paths, records, scaling
+from xlt_utils import microworld, paths, records, report_tables, scaling
 from xlt_utils.cells import short
 from xlt_utils.figures import Figure
 from xlt_utils.names import nearest
 from xlt_utils.records import Record
+from xlt_utils.report_tables import PHASES, content
 from xlt_utils.scaling import MEANS, PLACE, Interval, Verdict, number
 
 ONE = {"rise": "rises", "fall": "falls", "do": "does", "have": "has", "were": "was"}  # a verb for one target
-PHASES = paths.PHASES[:3]  # the report is none of its own cells
 
 
 @dataclass(frozen=True)
@@ -133,47 +132,30 @@ def gather(runs: str | Path, folders: Sequence[str] | None = None, missing: Iter
         raise FileNotFoundError(f"{root}: no record below this folder, so there is nothing to report; {near}")
     absent = [_absent(paths.resolve(folder), state) for folder, state in missing]
     study = next(iter(found.values())).study
-    return Findings(study, root, found, absent, _json(root / "plan.json"), _json(root / "run.json"))
+    return Findings(study, root, found, absent, content(root / "plan.json"), content(root / "run.json"))
 
 
 def _absent(folder: Path, state: str) -> Absent:
-    attempts = _attempts(folder)
-    error = (attempts[-1].get("error") or "") if attempts else ""
-    return Absent(folder, state, error or ("never started" if not attempts else "ended without a word"), _place(folder))
+    tried = report_tables.attempts(folder)
+    error = (tried[-1].get("error") or "") if tried else ""
+    return Absent(folder, state, error or ("never started" if not tried else "ended without a word"), _place(folder))
 
 
 def _place(folder: Path) -> dict[str, Any] | None:
     """A target cell's coordinates, read up its chain of params.json; None where the chain is not there
     and for other phases, which have no scores."""
-    given = _json(folder / "params.json")
+    given = content(folder / "params.json")
     if given.get("phase") != "target":
         return None
     try:
-        before = _json(paths.resolve(given["parameters"]["checkpoint"]) / "params.json")
+        before = content(paths.resolve(given["parameters"]["checkpoint"]) / "params.json")
         tuned = before if before["phase"] == "intermediate" else None
-        first = _json(paths.resolve(tuned["parameters"]["checkpoint"]) / "params.json") if tuned else before
+        first = content(paths.resolve(tuned["parameters"]["checkpoint"]) / "params.json") if tuned else before
         place = {"seed": first["parameters"]["seed"], "tokens": first["parameters"]["tokens"]}
         second = tuned["parameters"] if tuned else {"arm": "", "examples": 0}
         return place | {"arm": second["arm"], "examples": second["examples"]}
     except (KeyError, TypeError):
         return None
-
-
-def _attempts(folder: Path) -> list[dict[str, Any]]:
-    return [_json(path) for path in sorted(folder.glob("attempts/*/attempt.json"))]
-
-
-def _notebook(folder: Path) -> Path | None:
-    """The last executed notebook of a run folder."""
-    found = sorted(folder.glob("attempts/*/executed.ipynb")) or sorted(folder.glob("executed.ipynb"))
-    return found[-1] if found else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 # What the numbers say. Every sentence is computed; where an interval includes 0 it says so.
@@ -343,85 +325,6 @@ def _change(table: pd.DataFrame) -> pd.Series:
     return table.iloc[:, -1] - table.iloc[:, 0]
 
 
-# The tables of the page.
-
-
-def index_of_cells(found: Findings) -> pd.DataFrame:
-    """Every cell, done or not: where it stands, its main scores or last loss, seconds, device, state, error, flags."""
-    means = found.zero_shot[~found.zero_shot["target"].isin(MEANS.values())]
-    by_place = dict(iter(means.groupby(PLACE)))
-    rows = []
-    for folder, record in found.records.items():
-        place = record.coordinates.model_dump() if record.coordinates else {}
-        key = tuple(place.get(name) if name != "arm" else place.get("arm") or "" for name in PLACE)
-        own = {result.task for result in record.results}
-        score = ""
-        if record.phase == "target":
-            part = by_place.get(key, means.iloc[:0])
-            part = part[part["target"].isin(own)]
-            score = ", ".join(f"{row.target} {number(row.zero_shot)}" for row in part.itertuples())
-        elif losses := [point for point in record.curves if point.loss is not None]:
-            score = f"{losses[-1].name} loss {losses[-1].loss:.2f}"
-        rows.append(
-            {
-                "phase": record.phase,
-                "cell": folder.name,
-                **place,
-                "result": score,
-                "seconds": record.seconds.get("work"),
-            }
-            | {"device": record.device, "state": "done", "error": "", "flags": "; ".join(_flags(record))}
-            | {"notebook": _notebook(folder)}
-        )
-    for one in found.absent:
-        phase = _json(one.folder / "params.json").get("phase", one.folder.parent.name)
-        rows.append(
-            {"phase": phase, "cell": one.folder.name, **(one.place or {}), "result": "", "seconds": None, "device": ""}
-            | {"state": one.state, "error": one.error, "flags": "", "notebook": _notebook(one.folder)}
-        )
-    table = pd.DataFrame(rows)
-    table["arm"] = table["arm"].fillna("") if "arm" in table else ""
-    order = table["phase"].map({name: place for place, name in enumerate(paths.PHASES)}).fillna(9)
-    by = ["order", *(name for name in PLACE if name in table), "cell"]
-    return table.assign(order=order).sort_values(by, ignore_index=True, na_position="last").drop(columns="order")
-
-
-def _flags(record: Record) -> list[str]:
-    flags = record.facts.get("flags", [])
-    return [str(flag) for flag in flags] if isinstance(flags, (list, tuple)) else [str(flags)]
-
-
-def spent(found: Findings) -> pd.DataFrame:
-    """Plan against spent, a row a phase: cells, tokens, examples, FLOPs, and seconds planned, of work, of attempts.
-
-    `attempts` counts every attempt of a cell, failed ones too; NaN where a run was by hand and left none.
-    """
-    rows = []
-    for phase in PHASES:
-        own = {folder: record for folder, record in found.records.items() if record.phase == phase}
-        absent = [one.folder for one in found.absent if one.folder.parent.name == phase]
-        if not own and not absent:
-            continue
-        row: dict[str, Any] = {"phase": phase, "cells": len(own)}
-        for name in ("tokens", "examples", "flops"):
-            row[name] = sum(getattr(record.cost, name) for record in own.values())
-        row["work"] = sum(record.seconds.get("work", 0.0) for record in own.values())
-        attempts = [_attempts(folder) for folder in [*own, *absent]]
-        whole = all(attempts[: len(own)]) and bool(own)
-        row["attempts"] = sum(one.get("seconds") or 0.0 for some in attempts for one in some) if whole else np.nan
-        for name in ("cells", "tokens", "examples", "flops", "seconds"):
-            row[f"planned {name}"] = found.plan.get(name, {}).get(phase, np.nan)
-        rows.append(row | {"planned": row["planned seconds"]})
-    return pd.DataFrame(rows)
-
-
-def overhead(costs: pd.DataFrame) -> float:
-    """1 − work / attempts over the phases whose attempts are known, the share of start and imports; NaN without."""
-    known = costs.dropna(subset=["attempts"])
-    total = known["attempts"].sum()
-    return float(1 - known["work"].sum() / total) if total > 0 else np.nan
-
-
 # The page.
 
 
@@ -439,9 +342,9 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
     table = found.table.sort_values([*PLACE, "phase", "cell", "task", "language", "metric"], ignore_index=True)
     table.to_csv(folder / "results.csv", index=False, lineterminator="\n")
     table.to_parquet(folder / "results.parquet", index=False)
-    index = index_of_cells(found)
+    index = report_tables.index_of_cells(found)
     index["page"] = executed_notebooks(index, folder / "notebooks")
-    costs = spent(found)
+    costs = report_tables.spent(found)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("xlt_utils", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -456,12 +359,12 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
         verdicts=found.verdicts,
         gains=scaling.gain_table(found.gains).to_dict("records"),
         absent=scaling.absent(found.zero_shot, found.holes).to_dict("records"),
-        typology=_typology_rows(found.typology),
+        typology=report_tables.typology(found.typology),
         cells=index.to_dict("records"),
         states=index["state"].value_counts().to_dict(),
-        flags=sorted({flag for record in found.records.values() for flag in _flags(record)}),
+        flags=sorted({flag for record in found.records.values() for flag in report_tables.flags(record)}),
         costs=costs.to_dict("records"),
-        overhead=overhead(costs),
+        overhead=report_tables.overhead(costs),
         t=scaling.t_factor(len(found.seeds)),
         results=base64.b64encode((folder / "results.csv").read_bytes()).decode(),
         rows=len(table),
@@ -471,14 +374,6 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
     path = folder / "index.html"
     path.write_text(page, encoding="utf-8")
     return path
-
-
-def _typology_rows(table: pd.DataFrame | None) -> dict[str, list] | None:
-    if table is None:
-        return None
-    shown = table.map(lambda value: {True: "yes", False: "no"}[value] if isinstance(value, (bool, np.bool_)) else value)
-    shown = shown.map(lambda value: f"{value:.2f}" if isinstance(value, float) else value)
-    return {"columns": list(shown.columns), "rows": shown.to_numpy().tolist()}
 
 
 def _size(value: float) -> str:
