@@ -54,7 +54,7 @@ def _sentences(task: Task, source: Source, data: str) -> Iterator[str]:
     languages = [code for code in LANGUAGES if not (code == "en" and source in task.train)]
     mixed = "{" not in source.config and source not in task.train
     for language in [None] if mixed else languages:
-        with contextlib.suppress(data_.DataError):
+        with contextlib.suppress(data_.Missing):
             if task.format == "mining":
                 yield from (row["text"] for side in labelled.read_sides(source, data, language)[:2] for row in side)
             else:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -88,10 +88,11 @@ def table(source: Source, data: str, language: str | None = None) -> dict[str, l
     its label names are not as the task's row says.
     """
     if source.reader == "ccgbank":
+        folder = local(source, data)
         try:
-            return ccgbank.read(local(source, data), source.split)
+            return ccgbank.read(folder, source.split)
         except ValueError as error:
-            raise DataError(str(error)) from error
+            raise (DataError if folder else Missing)(str(error)) from error
     rows, where = _split(source, data, language), place(source, data, language)
     for name, columns in source.columns.items():
         for column in _columns(columns):
@@ -122,17 +123,27 @@ def lines(data: str, language: str) -> int:
 def _split(source: Source, data: str, language: str | None):
     per_language = any(field for _, field, _, _ in string.Formatter().parse(source.config) if field)
     config, where = spelt(source.config, language if per_language else None), place(source, data, language)
-    configs = _configs(data, source.dataset)
+    configs = _asked(lambda: _configs(data, source.dataset), where)
     if config not in configs:
         raise Missing(f"{where}: no such config; {nearest(config, configs)}")
     path = source.dataset if data == "hub" else str(paths.resolve(data) / source.dataset)
     # The library's own cache takes two folders with data sets of one name for the same data (datasets 5.2): each
     # mirror has a cache of its own, under the name of its content.
     cache = None if data == "hub" else str(paths.RUNS / "data" / f"arrow-{fingerprint(data)[:16]}")
+    return _asked(lambda: _opened(path, config, source.split, cache), where)
+
+
+def _asked(question: Callable, where: str):
+    """What the library answers. What is not there, or needs code of its own to be read, is Missing; a hub that cannot
+    be reached is not."""
     try:
-        return _opened(path, config, source.split, cache)
-    except (ValueError, FileNotFoundError) as error:
+        return question()
+    except DataError:
+        raise
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
         raise Missing(f"{where}: {error}") from error
+    except OSError as error:
+        raise DataError(f"{where}: {error}; without the hub, `data` names a mirror folder") from error
 
 
 @functools.lru_cache(maxsize=256)

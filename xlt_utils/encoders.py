@@ -120,6 +120,8 @@ def load(start: str | Path, pretrains: bool = False) -> tuple[torch.nn.Module, P
     own.
     """
     place, options = _place(start)
+    logging.set_verbosity_error()  # reports of a fresh head and bars of a tiny load say nothing here
+    logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(place, **options)
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
@@ -204,8 +206,6 @@ def prepare(threads: int) -> None:
     if torch.cuda.is_available():
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-    logging.set_verbosity_error()  # warnings of a fresh head and bars of a tiny load say nothing here
-    logging.disable_progress_bar()
 
 
 def autocast() -> torch.autocast:

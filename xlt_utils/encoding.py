@@ -26,7 +26,8 @@ class Encoded:
     one an item, for tagging one a piece (IGNORED but on the first piece of a word), for spans `(rows, 2)` with the
     answer's first and last piece in the row (0, 0 where it is not there). `sentences` is the example that each item
     belongs to: an over-long one has several. `offsets (pieces, 2)` are a context's characters under each piece,
-    -1 elsewhere. `facts` says what was dropped and where the examples were read.
+    -1 elsewhere. `facts` says what was dropped, where the examples were read and, of a perturbation, the share of the
+    words that it can change at all.
     """
 
     pieces: np.ndarray
@@ -99,6 +100,9 @@ def encode(
         arrays = {"labels": np.zeros(0, dtype=np.int64), "offsets": np.zeros((0, 2), dtype=np.int32)} | arrays
         np.savez(folder / "encoded.npz", **arrays, ids=np.array([row["id"] for row in rows]))
         facts = {"dropped": dict(rows.dropped), "read": rows.places}
+        if perturbation:
+            clean = examples(task, part, data, language, limit=limit, side=side)
+            facts["reach"] = round(perturb.reach(clean, perturbation[0]), 4)
         (folder / "facts.json").write_text(json.dumps(facts))
 
     key = {"data": data_.fingerprint(data), "source": repr(getattr(task, part)), "task": task.labels}

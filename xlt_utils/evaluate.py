@@ -51,6 +51,13 @@ class Found:
             row = {"task": task.name, "language": language, "metric": name, "value": value, "n": n}
             self.results.append(row | {"main": is_main, "perturbation": under})
 
+    def note(self, language: str, facts: dict, perturbation=None) -> None:
+        """What was read and dropped for a language's test; of a perturbation, how many of the words it reaches."""
+        if perturbation:
+            self.facts[language].setdefault("reach", {})[perturbation[0]] = facts["reach"]
+        else:
+            self.facts[language] = dict(facts)
+
     def predict(self, task: Task, language: str, rows: Iterator[tuple[str, str, str]], perturbation=None) -> None:
         """The predictions of one test, given as (id, gold, predicted)."""
         under = perturb.label(*perturbation) if perturbation else ""
@@ -76,9 +83,9 @@ def test(objective: TaskHead, part: str, languages: Sequence[str], setting: Sett
                 names = [[_text(task, one) for one in side] for side in (gold, answers)]
                 rows = zip(encoded.ids.tolist(), *names, strict=True)
             found.add(task, language, scores, len(encoded.ids), part, perturbation)
+            found.note(language, encoded.facts, perturbation)
             if part == "test":
                 found.predict(task, language, rows, perturbation)
-        found.facts[language] = encoded.facts
     return found
 
 
@@ -89,21 +96,22 @@ def retrieve(model: torch.nn.Module, task: Task, languages: Sequence[str], setti
     Retrieval finds each English sentence's translation among a language's sentences; mining finds the pairs of two
     sides that are translations (mining.py).
     """
-    found, chosen = Found(), encoders.default_layer(model.config.num_hidden_layers)
+    found, deepest = Found(), model.config.num_hidden_layers
+    chosen = encoders.default_layer(deepest)
     for language in languages:
         if language == "en":
             continue
         for perturbation in [None, *setting.perturbations]:
-            tested = _RETRIEVERS[task.format](model, task, language, setting, perturbation)
-            for layer, (scores, rows) in enumerate(tested.layers):
-                if layer == chosen:
-                    found.add(task, language, scores, tested.n, perturbation=perturbation)
-                    found.predict(task, language, rows, perturbation)
-                if not perturbation:
-                    row = {"task": task.name, "language": language, "metric": f"{task.metric}, layer {layer}"}
-                    row |= {"value": scores[task.metric], "n": tested.n, "main": False, "perturbation": ""}
-                    found.results.append(row)
-        found.facts[language] = tested.facts
+            layers = [chosen] if perturbation else range(deepest + 1)
+            tested = _RETRIEVERS[task.format](model, task, language, setting, perturbation, layers)
+            scores, rows = tested.layers[chosen]
+            found.add(task, language, scores, tested.n, perturbation=perturbation)
+            found.predict(task, language, rows, perturbation)
+            found.note(language, tested.facts, perturbation)
+            for layer, (scores, _) in tested.layers.items() if not perturbation else ():
+                row = {"task": task.name, "language": language, "metric": f"{task.metric}, layer {layer}"}
+                row |= {"value": scores[task.metric], "n": tested.n, "main": False, "perturbation": ""}
+                found.results.append(row)
     return found
 
 
@@ -111,42 +119,44 @@ def retrieve(model: torch.nn.Module, task: Task, languages: Sequence[str], setti
 class _Tested:
     """Scores and predictions by layer, over `n` examples."""
 
-    layers: list[tuple[dict[str, float], list[tuple[str, str, str]]]]
+    layers: dict[int, tuple[dict[str, float], list[tuple[str, str, str]]]]
     n: int
     facts: dict
 
 
-def _translations(model, task: Task, language: str, setting: Setting, perturbation) -> _Tested:
+def _translations(model, task: Task, language: str, setting: Setting, perturbation, layers) -> _Tested:
     queries = setting.encode(task, "test", language, side="text2")
     candidates = setting.encode(task, "test", language, side="text", perturbation=perturbation)
-    layers = []
-    for query, candidate in zip(predict.vectors(model, queries), predict.vectors(model, candidates), strict=True):
-        answers = metrics.retrieve(query, candidate).tolist()
+    left, right, tested = predict.vectors(model, queries), predict.vectors(model, candidates), {}
+    for layer in layers:
+        answers = metrics.retrieve(left[layer], right[layer]).tolist()
         scores = {"accuracy": metrics.accuracy(list(range(len(answers))), answers)}
         numbered = enumerate(zip(queries.ids.tolist(), answers, strict=True))
-        rows = [(name, str(place), str(answer)) for place, (name, answer) in numbered]
-        layers.append((scores, rows))
-    return _Tested(layers, len(queries.ids), queries.facts)
+        tested[layer] = scores, [(name, str(place), str(answer)) for place, (name, answer) in numbered]
+    return _Tested(tested, len(queries.ids), candidates.facts)
 
 
-def _mined_pairs(model, task: Task, language: str, setting: Setting, perturbation) -> _Tested:
-    def candidates(part: str, under) -> tuple[list[mining.Mined], list, list[str]]:
+def _mined_pairs(model, task: Task, language: str, setting: Setting, perturbation, layers) -> _Tested:
+    def mined(part: str, under) -> tuple[dict[int, mining.Mined], list, dict]:
         foreign, english, gold = labelled.sides(task, part, setting.data, language, setting.limit)
-        shown = (("foreign", under), ("english", None))
-        sides = [setting.encode(task, part, language, side, changed) for side, changed in shown]
-        vectors = zip(*(predict.vectors(model, side) for side in sides), strict=True)
-        return [mining.candidates(foreign, english, pair) for pair in vectors], gold, foreign.places
+        sides = [
+            setting.encode(task, part, language, "foreign", under),
+            setting.encode(task, part, language, "english"),
+        ]
+        left, right = (predict.vectors(model, side) for side in sides)
+        found = {layer: mining.candidates(foreign, english, (left[layer], right[layer])) for layer in layers}
+        return found, gold, sides[0].facts
 
-    mined, gold, places = candidates("test", perturbation)
-    tuned_on = None  # one gold set is cross-fitted
-    if labelled.sides(task, "development", setting.data, language, setting.limit)[0].places != places:
-        development, wanted, _ = candidates("development", None)
-        tuned_on = [(layer, wanted) for layer in development]
-    layers, translation = [], dict(gold)
-    for number, layer in enumerate(mined):
-        pairs, scores = mining.score(layer, gold, tuned_on and tuned_on[number])
-        layers.append((scores, [(name, translation.get(name, ""), answer) for name, answer in pairs]))
-    return _Tested(layers, len(gold), {"read": places, "dropped": {}})
+    found, gold, facts = mined("test", perturbation)
+    tuned_on = {}  # one gold set is cross-fitted
+    if labelled.sides(task, "development", setting.data, language, setting.limit)[0].places != facts["read"]:
+        development, wanted, _ = mined("development", None)
+        tuned_on = {layer: (development[layer], wanted) for layer in layers}
+    tested, translation = {}, dict(gold)
+    for layer in layers:
+        pairs, scores = mining.score(found[layer], gold, tuned_on.get(layer))
+        tested[layer] = scores, [(name, translation.get(name, ""), answer) for name, answer in pairs]
+    return _Tested(tested, len(gold), facts)
 
 
 _RETRIEVERS: dict[str, Callable[..., _Tested]] = {"retrieval": _translations, "mining": _mined_pairs}

@@ -158,20 +158,21 @@ def _work(cell: cells.Cell, machine: speed.Machine, fixed: float) -> Work:
         work.tokens, work.tested = work.examples * length, 400 * length
         work.flops = encoders.flops(machine.config, work.tokens, length)
         work.bytes += stored
-        spent = work.tokens * machine.tuning
+        spent = work.tokens * machine.tuning + work.examples / given["batch"] * machine.step
     else:
         spent = 0.0
         for name in given["tasks"]:
             length = machine.length(name)
             sides = (1 if TASKS[name].trains else 2) + len(given["perturbations"])
             whole = 10_000 if TASKS[name].format == "mining" else 2000
-            work.tested += sides * length * (given["evaluation_examples"] or whole) * (len(given["languages"]) + 1)
+            own = given | given["settings"].get(name, {})
+            work.tested += sides * length * (own["evaluation_examples"] or whole) * (len(given["languages"]) + 1)
             if TASKS[name].trains:
-                own = given | given["settings"].get(name, {})
                 work.examples += own["examples"] * own["epochs"]
                 work.tokens += own["examples"] * own["epochs"] * length
                 work.flops += encoders.flops(machine.config, own["examples"] * own["epochs"] * length, length)
-        spent = work.tokens * machine.tuning
+                spent += own["examples"] * own["epochs"] / own["batch"] * machine.step
+        spent += work.tokens * machine.tuning
     mean = work.tokens / work.examples if work.examples else study.pretrain.length
     work.flops += encoders.flops(machine.config, work.tested, mean, training=False)
     work.seconds = fixed + spent + work.tested * machine.testing

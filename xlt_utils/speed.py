@@ -46,16 +46,22 @@ class Machine:
             self.pretraining = _step_seconds(objectives.MaskedLM(model), self._masked) / (phase.batch * phase.length)
         trained = [name for name in study.target.tasks if TASKS[name].trains]
         trained += [name for arm in study.intermediate.arms for name in arm.tasks]
-        self.tuning = self.testing = 0.0
+        self.step = self.tuning = self.testing = 0.0  # seconds a step, a trained piece, a tested piece
         if trained:
-            # Real examples, since what a batch costs is its padded size: seconds a real piece, padding paid for.
+            # Real examples, since what a batch costs is its padded size: seconds a real piece, padding paid for. A
+            # small batch and one four times as large tell what a step costs whatever it holds: wide vocabularies.
             task, most = labelled.complete(trained[0], data), study.target.length
             encoded = encoding.encode(task, "train", data, "en", self.tokenizer, most, limit=SAMPLE)
-            tokens = study.target.batch * len(encoded.pieces) / len(encoded)
-            learner = objectives.TaskHead(model, task, 0)
-            batch_at = batches.epochs(encoded, np.arange(len(encoded)), study.target.batch, 0)
-            self.tuning = _step_seconds(learner, batch_at) / tokens
-            began = time.perf_counter()
+            learner, small = objectives.TaskHead(model, task, 0), study.target.batch
+            (less, few), (more, many) = (
+                (
+                    _step_seconds(learner, batches.epochs(encoded, np.arange(len(encoded)), size, 0)),
+                    size * len(encoded.pieces) / len(encoded),
+                )
+                for size in (small, 4 * small)
+            )
+            self.tuning = max(0.0, more - less) / (many - few)
+            self.step = max(0.0, less - self.tuning * few)
             learner.eval()
             for _ in range(2):  # the first is the device's warm-up
                 began = time.perf_counter()

@@ -171,6 +171,7 @@ class TargetSettings(Section):
     length: Count | None = None
     batch: Count | None = None
     learning_rate: Rate | None = None
+    evaluation_examples: Positive | None = None
 
 
 class Intermediate(Section):
