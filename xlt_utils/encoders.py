@@ -90,9 +90,15 @@ def configuration(architecture: str, *, layers: int, width: int, heads: int, voc
     raise ValueError(f"architecture: {architecture!r} is neither 'modernbert' nor 'xlm-roberta'")
 
 
-def begin(start: str, architecture: str | None, seed: int, **shape) -> torch.nn.Module:
-    """What phase 1 starts from: random weights of this shape where `start` is `scratch`, else a checkpoint."""
-    return create(configuration(architecture, **shape), seed) if start == "scratch" else load(start, pretrains=True)[0]
+def begin(
+    start: str, architecture: str | None, seed: int, pooling: str | None = None, **shape: int | None
+) -> torch.nn.Module:
+    """What phase 1 starts from: random weights of this shape where `start` is `scratch`, else a checkpoint. `pooling`
+    of sentences, `first` piece or `mean`, is kept in the checkpoint's `classifier_pooling`."""
+    model = create(configuration(architecture, **shape), seed) if start == "scratch" else load(start, pretrains=True)[0]
+    if pooling:
+        model.config.classifier_pooling = {"first": "cls", "mean": "mean"}[pooling]
+    return model
 
 
 def create(config, seed: int) -> torch.nn.Module:

@@ -111,6 +111,9 @@ class Encoder(Section):
     width: Count | None = None
     heads: Count | None = None
     vocabulary: Annotated[Size, Field(ge=300)] | None = None
+    pooling: Literal["first", "mean"] | None = (
+        None  # of sentences; where it is not given, the checkpoint's own or `first`
+    )
 
     @property
     def is_scratch(self) -> bool:
