@@ -167,6 +167,25 @@ def test_mining_reads_the_shared_tasks_files_and_says_where_they_come_from(tmp_p
         labelled.sides(TASKS["bucc2018"], "test", str(tmp_path), "de")
 
 
+def test_a_language_that_xtreme_does_not_know_needs_no_code(tmp_path):
+    write(
+        tmp_path,
+        "google/xtreme",
+        "tatoeba.glg",
+        "validation",
+        {"source_sentence": ["Ola."], "target_sentence": ["Hi."]},
+    )
+    write(
+        tmp_path,
+        "google/xtreme",
+        "udpos.Galician",
+        "test",
+        *tagged([(["Ola"], [6])], list(TASKS["udpos"].labels), "pos_tags"),
+    )
+    assert read("tatoeba", "test", tmp_path, "gl")[0]["text"] == "Ola."
+    assert labelled.languages_with(TASKS["udpos"], str(tmp_path)) == ["gl"]
+
+
 def test_the_microworld_has_every_task_in_every_language(world):
     everywhere = {"en", "xa", "xh"}
     assert everywhere < set(microworld.LANGUAGES)

@@ -92,7 +92,7 @@ def test_all_faults_stand_in_one_message(tmp_path):
 
 
 def test_norwegian_is_a_language_and_no_answer(tmp_path):
-    assert "languages[2] = no: no such language" in faults(tmp_path, ("xa, xh", "xa, no"))
+    assert "languages[2] = no: the microworld does not speak `no`" in faults(tmp_path, ("xa, xh", "xa, no"))
 
 
 def test_data_faults_get_the_lines_of_their_fields(tmp_path):

@@ -49,18 +49,18 @@ class Machine:
         self.step = self.tuning = self.testing = 0.0  # seconds a step, a trained piece, a tested piece
         if trained:
             # Real examples, since what a batch costs is its padded size: seconds a real piece, padding paid for. A
-            # small batch and one four times as large tell what a step costs whatever it holds: wide vocabularies.
+            # batch and a quarter of one tell what a step costs whatever it holds: wide vocabularies.
             task, most = labelled.complete(trained[0], data), study.target.length
             encoded = encoding.encode(task, "train", data, "en", self.tokenizer, most, limit=SAMPLE)
-            learner, small = objectives.TaskHead(model, task, 0), study.target.batch
+            learner, whole = objectives.TaskHead(model, task, 0), study.target.batch
             (less, few), (more, many) = (
                 (
                     _step_seconds(learner, batches.epochs(encoded, np.arange(len(encoded)), size, 0)),
                     size * len(encoded.pieces) / len(encoded),
                 )
-                for size in (small, 4 * small)
+                for size in (max(1, whole // 4), whole)
             )
-            self.tuning = max(0.0, more - less) / (many - few)
+            self.tuning = max(0.0, more - less) / (many - few) if many > few else more / many
             self.step = max(0.0, less - self.tuning * few)
             learner.eval()
             for _ in range(2):  # the first is the device's warm-up
@@ -103,7 +103,7 @@ def _step_seconds(objective: Any, batch_at: Callable[[int], dict]) -> float:
 
     def timed(step: int) -> dict:
         stamps.append(time.perf_counter())
-        if len(stamps) > 5 and stamps[-1] - stamps[0] > MEASURED:
+        if len(stamps) > 4 and stamps[-1] - stamps[0] > MEASURED:
             raise Enough
         return batch_at(step)
 
