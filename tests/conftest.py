@@ -28,3 +28,14 @@ def pieces(world):
     from xlt_utils import batches
 
     return batches.vocabulary(world, ["en", "xa", "xh"], 1_000, 2_000, 0.3)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(pieces, tmp_path_factory):
+    """The folder of a two-layer encoder with random weights and that vocabulary."""
+    from xlt_utils import encoders
+
+    folder = tmp_path_factory.mktemp("encoder")
+    shape = {"layers": 2, "width": 32, "heads": 2, "vocabulary": len(pieces.tokenizer), "length": 64}
+    encoders.save(encoders.create(encoders.configuration("modernbert", **shape), seed=0), pieces.tokenizer, folder)
+    return folder

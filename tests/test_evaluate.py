@@ -12,14 +12,6 @@ SETTINGS = {"epochs": 4, "length": 64, "batch": 16, "learning_rate": 2e-3, "warm
 SETTINGS |= {"evaluation_examples": 100, "perturbations": []}
 
 
-@pytest.fixture(scope="module")
-def checkpoint(pieces, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    shape = {"layers": 2, "width": 32, "heads": 2, "vocabulary": len(pieces.tokenizer), "length": 64}
-    encoders.save(encoders.create(encoders.configuration("modernbert", **shape), seed=0), pieces.tokenizer, folder)
-    return folder
-
-
 def mains(found, perturbation=""):
     return {
         row["language"]: row["value"] for row in found.results if row["main"] and row["perturbation"] == perturbation

@@ -8,14 +8,6 @@ from xlt_utils import encoders, encoding, labelled, objectives, predict
 from xlt_utils.tasks import TASKS
 
 
-@pytest.fixture(scope="module")
-def checkpoint(pieces, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    shape = {"layers": 2, "width": 32, "heads": 2, "vocabulary": len(pieces.tokenizer), "length": 64}
-    encoders.save(encoders.create(encoders.configuration("modernbert", **shape), seed=0), pieces.tokenizer, folder)
-    return folder
-
-
 @pytest.mark.parametrize("name", ["udpos", "sst", "commonsense_qa", "xquad"])
 def test_predictions_do_not_depend_on_what_shares_the_batch(name, world, checkpoint, monkeypatch):
     model, tokenizer = encoders.load(checkpoint)

@@ -4,7 +4,6 @@ set means a new run folder and an unchanged one is never run again."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,7 +146,7 @@ def write(cell: Cell) -> Path:
         "parameters": cell.parameters,
     }
     try:
-        if json.loads(path.read_text(encoding="utf-8")) == content:
+        if records.read_json(path) == content:
             return path
     except (OSError, ValueError):
         pass

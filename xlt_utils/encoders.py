@@ -153,15 +153,6 @@ def tokenizer_of(start: str | Path) -> PreTrainedTokenizerFast:
         raise CheckpointFault(f"{start}: no tokenizer: {error}") from error
 
 
-def configuration_of(start: str | Path):
-    """The configuration of a checkpoint, without its weights."""
-    place, options = _place(start)
-    try:
-        return AutoConfig.from_pretrained(place, **options)
-    except (OSError, ValueError, ImportError) as error:
-        raise CheckpointFault(f"{start}: no configuration: {error}") from error
-
-
 def _place(start: str | Path) -> tuple[str, dict]:
     """What transformers loads, and how: a folder, or a hub id at its revision; never code of a checkpoint."""
     folder = paths.resolve(start)

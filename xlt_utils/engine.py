@@ -181,7 +181,7 @@ def _spent(folder: Path, expected: plan.Plan, began: float, done: int) -> None:
     path = folder / "run.json"
     now = {"grid": expected.grid, "started": runner.stamp(began), "seconds": 0.0, "cells_run": 0, "runs": 0}
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = records.read_json(path)
         now = before if before["grid"] == expected.grid else now
     except (OSError, ValueError, KeyError):
         pass

@@ -4,7 +4,6 @@ record: papermill calls a notebook completed after its kernel was killed, and af
 
 import datetime
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -199,7 +198,7 @@ def _error(attempt: Path, code: int, limit: float | None) -> str:
 def _raised(notebook: Path) -> str:
     """The error that an executed notebook shows, `Name: message`, or nothing."""
     try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        cells = records.read_json(notebook)["cells"]
     except (OSError, ValueError, KeyError):
         return ""
     outputs = [output for cell in cells for output in cell.get("outputs", []) if output["output_type"] == "error"]
@@ -216,7 +215,7 @@ def execute(arguments: list[str]) -> int:
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
-    given = json.loads(path.read_text(encoding="utf-8"))
+    given = records.read_json(path)
     # sockets in a folder of our own: no ports open to others, none taken between two kernels' starts
     local = Config(KernelManager={"transport": "ipc", "connection_file": f"{sockets}/kernel.json"})
     try:

@@ -1,7 +1,6 @@
 """How a study stands: what is done, at work, failed, missing. It is read from the run folders alone (records,
 locks, attempts), so it is right after a crash, on another machine, and while a run goes on."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +65,6 @@ def above(cell: cells.Cell) -> list[cells.Cell]:
 
 def _read(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return records.read_json(path)
     except (OSError, ValueError):
         return {}
