@@ -57,6 +57,39 @@ def test_names_and_places_change_no_hash_and_data_do(tmp_path):
     assert all(after != before[slug] for slug, after in hashes_of(grid(tmp_path, fingerprint="2")).items())
 
 
+SCRATCH = "encoder: {layers: 2, width: 32, heads: 2, vocabulary: 1k}"
+
+
+def test_a_checkpoint_is_what_it_holds_wherever_it_lies(tmp_path):
+    def start(name, weights):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        (tmp_path / name / "model.safetensors").write_bytes(weights)
+        return hashes_of(grid(tmp_path, GOOD.replace(SCRATCH, f"encoder: {{start: {tmp_path / name}}}")))
+
+    one, moved, other = start("one", b"1"), start("moved", b"1"), start("other", b"2")
+    assert one == moved and not set(one.values()) & set(other.values())
+
+
+def test_an_arm_is_followed_by_the_targets_that_it_names(tmp_path):
+    arms = "[{name: mnli, tasks: [mnli], targets: [xnli]}, {name: squad, tasks: [squad], targets: []}]"
+    found = grid(tmp_path, GOOD.replace("[{name: mnli, tasks: [mnli]}]", arms))
+    tasks = {
+        (c.parameters["checkpoint"].split("/")[-1][:-9], *c.parameters["tasks"]) for c in found if c.phase == "target"
+    }
+    assert ("s0-p0", "sst", "xnli", "udpos") in tasks and ("s0-p0-mnli-i512", "xnli") in tasks
+    assert not any("squad" in checkpoint for checkpoint, *_ in tasks)
+
+
+def test_a_tasks_own_settings_reach_its_cells_alone(tmp_path):
+    text = GOOD.replace("intermediate:\n", "intermediate:\n  settings: {mnli: {length: 77}}\n")
+    found = grid(tmp_path, text + "  settings: {sst: {epochs: 9}}\n  perturbations: [typos]\n")
+    assert {c.parameters["length"] for c in found if c.phase == "intermediate"} == {77}
+    targets = [c.parameters for c in found if c.phase == "target"]
+    assert all(given["settings"] == {"sst": {"epochs": 9}} and given["length"] == 128 for given in targets)
+    assert targets[0]["perturbations"] == [["typos", 0.05], ["typos", 0.1], ["typos", 0.2]]
+
+
 def test_the_hash_is_the_same_in_another_process_and_order():
     parameters = {"seed": 0, "rate": 1e-4, "names": ["a"], "out": "x"}
     turned = {"out": "y", "names": ["a"], "rate": 0.0001, "seed": 0}

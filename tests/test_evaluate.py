@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from xlt_utils import batches, encoders, encoding, evaluate, labelled, objectives, predict, submission, train, transfer
+from xlt_utils import batches, encoders, encoding, evaluate, labelled, objectives, paths, predict, train, transfer
+from xlt_utils import data as data_
+from xlt_utils.submission import write as write_submission
 from xlt_utils.tasks import TASKS
 
 LANGUAGES = ["en", "xa", "xh"]
@@ -63,7 +65,7 @@ def test_each_format_is_tested_under_perturbations_and_submitted(name, world, ch
     perturbed = {row["language"] for row in found.results if row["perturbation"] == "typos 20%" and not row["main"]}
     assert perturbed == set(LANGUAGES) == set(mains(found))
     assert len(found.predictions) == 2 * 3 * 30
-    files = submission.write(tmp_path / "submission", found.predictions)
+    files = write_submission(tmp_path / "submission", found.predictions)
     assert len(files) == 3
 
 
@@ -114,3 +116,18 @@ def test_training_modes_are_left_for_evaluation(world, checkpoint, tmp_path):
     train.train(learner, batches.epochs(encoded, rows, 16, 0), train.alone(1e-3, 0.1, 2), seed=0, state=tmp_path)
     assert not learner.training
     assert len(predict.labels(learner, encoding.encode(TASKS["sst"], "test", world, "xa", tokenizer, 32, limit=5))) == 5
+
+
+SHARED = paths.ROOT.parent / "shared"
+E5 = SHARED / "encoders" / "multilingual-e5-small-pruned"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not E5.is_dir(), reason="the real encoder in ../shared/encoders is not here")
+def test_a_real_encoder_finds_translations_as_well_as_was_measured_elsewhere():
+    model, tokenizer = encoders.load(E5)
+    setting = evaluate.Setting(data_.locate(str(SHARED / "mirror")), tokenizer, 128)
+    found = evaluate.retrieve(model, TASKS["tatoeba"], ["sw"], setting)
+    value = {row["metric"]: row["value"] for row in found.results}
+    assert value["accuracy, layer 12"] == pytest.approx(0.813, abs=0.01)
+    assert value["accuracy, layer 0"] == pytest.approx(0.105, abs=0.01)

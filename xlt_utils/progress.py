@@ -1,11 +1,13 @@
 """The one line that a run shows: cells done and total, what runs, the time left. On a terminal it is rewritten
-in place; in a file or a pipe a line is added at every tenth of the cells."""
+in place; in a file or a pipe a line is added at every tenth of the cells, and after five minutes without one."""
 
 import shutil
 import time
 from typing import TextIO
 
 from xlt_utils import cells, plan, status
+
+SILENT = 300  # seconds
 
 
 class Line:
@@ -17,7 +19,7 @@ class Line:
         self.done, self.failed = total - len(missing), 0
         self.before = {status.state(cell).log for cell in missing}  # attempts of earlier runs
         self.spent, self.planned = 0.0, 0.0  # seconds of cells done in this run, and what was expected of them
-        self.shown, self.live = -1, stream.isatty()
+        self.shown, self.live = (-1, 0.0), stream.isatty()
 
     def update(self, jobs: int) -> None:
         """Look at the cells that were not done at the last look, and show what has changed."""
@@ -50,8 +52,8 @@ class Line:
         if self.live:
             width = shutil.get_terminal_size().columns
             self.stream.write("\r\x1b[K" + text[: width - 1])
-        elif (tenth := 10 * self.done // self.total) != self.shown:
-            self.shown = tenth
+        elif (tenth := 10 * self.done // self.total) != self.shown[0] or time.monotonic() - self.shown[1] > SILENT:
+            self.shown = (tenth, time.monotonic())
             self.stream.write(time.strftime("%H:%M:%S  ") + text + "\n")
         self.stream.flush()
 
