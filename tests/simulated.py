@@ -64,20 +64,30 @@ def study(
     return done
 
 
-def result(task: str, language: str, scaled: float, n: int = 400) -> dict:
+def result(task: str, language: str, scaled: float, n: int = 400, perturbation: str = "") -> dict:
     chance = TASKS[task].chance
     value = float(np.clip(chance + scaled * (1 - chance), 0, 1))
-    return {"task": task, "language": language, "metric": TASKS[task].metric, "value": value, "n": n, "main": True}
+    row = {"task": task, "language": language, "metric": TASKS[task].metric, "value": value, "n": n}
+    return row | {"main": not perturbation, "perturbation": perturbation}
 
 
-def run(folder: Path, phase: str, parameters: dict, place: dict, results: list = (), notebooks: bool = True) -> Path:
+def run(
+    folder: Path,
+    phase: str,
+    parameters: dict,
+    place: dict,
+    results: list = (),
+    notebooks: bool = True,
+    facts: dict | None = None,
+) -> Path:
     """One finished run folder: params.json, an attempt with its notebook, the record."""
     record = {
-        "schema": hashes.SCHEMA, "study": parameters["study"], "phase": phase, "cell": folder.name, "hash": folder.name[-8:],
-        "parameters": parameters, "inputs": [], "coordinates": place, "versions": {"python": "3.11.7"},
-        "device": "cpu", "threads": 1, "started": "2026-01-01T00:00:00Z", "seconds": {"work": 8.0},
+        "schema": hashes.SCHEMA, "study": parameters["study"], "phase": phase, "cell": folder.name,
+        "hash": folder.name[-8:], "parameters": parameters, "inputs": [], "coordinates": place,
+        "versions": {"python": "3.11.7"}, "device": "cpu", "threads": 1,
+        "started": "2026-01-01T00:00:00Z", "seconds": {"work": 8.0},
         "cost": {"tokens": 1000, "examples": 10, "steps": 5, "flops": 1e9}, "curves": [],
-        "results": list(results), "facts": {},
+        "results": list(results), "facts": facts or {},
     }  # fmt: skip
     _write(folder / "params.json", {"phase": phase, "cell": folder.name, "parameters": parameters})
     attempt(folder, "done", notebooks=notebooks)

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import simulated
 
-from xlt_utils import figures, microworld, paths, records, report, report_tables, sources
+from xlt_utils import data, figures, microworld, paths, perturb, records, report, report_tables, sources
+from xlt_utils.tasks import TASKS
 
 LANGUAGES = tuple(list(microworld.LANGUAGES)[:4])
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -126,8 +127,152 @@ def test_cost_compares_the_plan_with_what_was_spent(study):
 def test_the_tables_count_in_the_hash_of_the_report_alone():
     notebooks = sorted((paths.ROOT / "notebooks").glob("0*.ipynb"))
     kept = [name for name in sources.MACHINERY if name not in sources.PAGE]
-    assert {"figures", "report", "report_tables"} <= set(sources.modules(notebooks[-1], kept))
+    assert {"figures", "report", "report_tables", "robustness"} <= set(sources.modules(notebooks[-1], kept))
     assert not any("report_tables" in sources.modules(notebook) for notebook in notebooks)
+
+
+TYPOS = perturb.label("typos", 0.1)
+SCORES = {"en": 0.9, "de": 0.8, "es": 0.7, "ru": 0.6, "hi": 0.4, "th": 0.5}
+
+
+def evaluated(folder: Path, seed=0, tokens=0, task="xnli", scores=SCORES, perturbed=(), less=0.0, facts=None) -> Path:
+    """A target run straight from pretraining, the scores lower by `less`, and by 0.1 more in `perturbed` languages."""
+    place = {"seed": seed, "tokens": tokens, "arm": None, "examples": 0}
+    results = [simulated.result(task, language, value - less) for language, value in scores.items()]
+    results += [simulated.result(task, name, scores[name] - less - 0.1, perturbation=TYPOS) for name in perturbed]
+    parameters = {"study": folder.name, "seed": seed}
+    run = folder / "target" / f"s{seed}-p{tokens}-{task}-cccccccc"
+    return simulated.run(run, "target", parameters, place, results, notebooks=False, facts=facts)
+
+
+def five(folder: Path) -> pd.DataFrame:
+    return report_tables.five_numbers(report.gather(folder))
+
+
+def without(*languages: str) -> dict[str, float]:
+    return {name: value for name, value in SCORES.items() if name not in languages}
+
+
+def test_the_five_numbers_are_means_over_all_seeds(tmp_path):
+    for seed, less in enumerate((0.0, 0.1)):
+        for tokens in (1000, 2000):
+            evaluated(tmp_path / "s", seed, tokens, "panx", perturbed=SCORES, less=less)
+    found = five(tmp_path / "s")
+    assert list(found["tokens"]) == [2000, 1000] and list(found["seeds"]) == ["2", "2"]
+    for _, row in found.iterrows():
+        numbers = [row[name] for name in ("english", "mean", "worst", "gap", f"loss, {TYPOS}")]
+        assert numbers == pytest.approx([0.85, 0.55, 0.45, 0.3, 0.1])
+        assert row["worst_languages"] == "hi, th, ru" and row["note"] == ""
+
+
+def test_the_worst_languages_of_each_seed_are_named(tmp_path):
+    evaluated(tmp_path / "s", 0, task="panx")
+    evaluated(tmp_path / "s", 1, task="panx", scores=SCORES | {"de": 0.1})
+    assert five(tmp_path / "s")["worst_languages"][0] == "hi, th, ru (1 of 2), de (1 of 2)"
+
+
+def test_a_missing_seed_leaves_no_number_and_is_named(tmp_path):
+    for seed, tokens in ((0, 1000), (1, 1000), (0, 2000)):
+        evaluated(tmp_path / "s", seed, tokens, perturbed=SCORES)
+    whole = five(tmp_path / "s").set_index("tokens")
+    assert whole.loc[2000, ["english", "mean", "worst", "deviation", "gap", f"loss, {TYPOS}"]].isna().all()
+    assert whole.loc[2000, "seeds"] == "1 of 2" and whole.loc[2000, "note"] == "no run of seed 1"
+    assert whole.loc[2000, "worst_languages"] == "" and whole.loc[1000].drop("seeds").notna().all()
+
+
+def test_a_seed_of_which_nothing_is_done_is_missing_too(tmp_path):
+    folder, given = tmp_path / "s", {"study": "s", "seed": 1, "tokens": 1000}
+    evaluated(folder, 0, 1000)
+    simulated.failed(folder / "pretrain/s1-aaaaaaaa", "pretrain", given)
+    simulated.failed(
+        folder / "target/s1-cccccccc", "target", given | {"checkpoint": str(folder / "pretrain/s1-aaaaaaaa")}
+    )
+    row = report_tables.five_numbers(gather(folder)).loc[0]
+    assert row["seeds"] == "1 of 2" and row["note"] == "no run of seed 1" and row.isna()["mean"]
+
+
+def test_a_number_that_one_seed_lacks_is_not_there_and_the_seed_is_named(tmp_path):
+    evaluated(tmp_path / "s", 0, perturbed=SCORES)
+    evaluated(tmp_path / "s", 1, scores=without("en"), perturbed=without("en", "th"))
+    row = five(tmp_path / "s").loc[0]
+    assert row[["english", "gap", f"loss, {TYPOS}"]].isna().all()
+    assert row[["mean", "worst", "deviation"]].notna().all()
+    assert row["note"] == f"no English test, no gap (seed 1); {TYPOS}: no score in th (seed 1)"
+
+
+def test_a_note_is_said_once_and_its_rows_point_to_it(tmp_path):
+    for tokens in (4000, 3000, 2000, 1000):
+        perturbed = without("en") if tokens == 3000 else ("de",) if tokens > 1000 else ("de", "es")
+        evaluated(tmp_path / "s", 0, tokens, scores=without("en"), perturbed=perturbed)
+    (block,) = report_tables.by_task(five(tmp_path / "s"))
+    assert block["shared"] == ["no English test, no gap"]
+    assert block["remarks"] == [f"{TYPOS}: no score in es hi ru th", f"{TYPOS}: no score in hi ru th"]
+    assert [row["remark"] for row in block["rows"]] == [1, 0, 1, 2]
+
+
+def test_what_was_left_out_is_counted_once_however_many_runs_read_it(tmp_path):
+    folder = tmp_path / "s"
+    reads = {
+        "sst": {
+            "en": {"dropped": {"labelled neutral": 1190}, "read": []},
+            "de": {"dropped": {"labelled neutral": 9}},
+            "es": {},
+        }
+    }
+    for seed in (0, 1):
+        for tokens, lines in ((1000, {"en": 99}), (2000, {"en": 3, "de": 0, "es": 0})):
+            place = {"seed": seed, "tokens": tokens, "arm": None, "examples": 0}
+            facts = {"contaminated lines": lines}
+            run, given = folder / f"pretrain/s{seed}-p{tokens}-aaaaaaaa", {"study": "s"}
+            simulated.run(run, "pretrain", given, place, notebooks=False, facts=facts)
+            facts, given = {"dropped": {"labelled -1": 29}, "read": []}, {"study": "s", "task": "anli"}
+            run = folder / f"intermediate/s{seed}-p{tokens}-bbbbbbbb"
+            simulated.run(run, "intermediate", given, place, notebooks=False, facts=facts)
+            evaluated(folder, seed, tokens, "sst", facts={"read": reads})
+    found = report.gather(folder)
+    assert report_tables.contaminated(found).to_numpy().tolist() == [["2k", 3, "en"], ["2k", 0, "de, es"]]
+    dropped = report_tables.dropped(found).to_numpy().tolist()
+    assert dropped == [
+        ["anli", "train", "labelled -1", "29 in en"],
+        ["sst", "test", "labelled neutral", "1,190 in en; 9 in de"],
+    ]
+    assert report_tables.unsaid(found) == 0
+    evaluated(folder, 0, 3000)
+    assert report_tables.unsaid(report.gather(folder)) == 1
+
+
+def test_a_split_that_stands_in_for_another_is_named(tmp_path):
+    (source,) = TASKS["mlqa"].test
+    read = {language: {"read": [data.place(source.instead, "x", language)]} for language in ("en", "de")}
+    read["es"] = {"read": [data.place(source, "x", "es")]}
+    reason = f"no labels {HOSTILE}"
+    facts = {"read": {"mlqa": read | {"development": {"withheld": reason}}, "odd": {"en": {"read": ["y"]}}}}
+    evaluated(tmp_path / "s", facts=facts)
+    found = report.gather(tmp_path / "s")
+    instead = [source.instead.place, source.place, "en, de"]
+    assert report_tables.stand_ins(found).to_numpy().tolist() == [["mlqa", "test", *instead]]
+    assert report_tables.withheld(found).to_numpy().tolist() == [["mlqa", reason]]
+
+
+def test_the_first_splits_of_every_task_are_no_stand_ins(tmp_path):
+    read = {
+        name: {"de": {"read": [data.place(one, "x", "de") for one in task.test]}}
+        for name, task in TASKS.items()
+        if task.test
+    }
+    evaluated(tmp_path / "s", facts={"read": read})
+    assert not len(report_tables.stand_ins(report.gather(tmp_path / "s")))
+
+
+def test_the_page_shows_the_new_tables_escaped(tmp_path):
+    (source,) = TASKS["tydiqa"].test
+    read = {"en": {"dropped": {HOSTILE: 7}, "read": [data.place(source.instead, HOSTILE, "en")]}}
+    facts = {"read": {"tydiqa": read | {"development": {"withheld": HOSTILE}}, HOSTILE: read}}
+    evaluated(tmp_path / "s", task="tydiqa", scores={"en": 0.5, HOSTILE: 0.2}, facts=facts)
+    found = report.gather(tmp_path / "s")
+    text = report.render(found, pictures(found), tmp_path / "page").read_text()
+    assert HOSTILE not in text and text.count("&lt;script&gt;") >= 4
+    assert "one non-English language, no worst 3" in text and "7 in en" in text and source.instead.place in text
 
 
 def test_missing_cells_keep_their_place_on_the_grid(study):

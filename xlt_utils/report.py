@@ -18,7 +18,7 @@ from xlt_utils.cells import short
 from xlt_utils.figures import Figure
 from xlt_utils.names import nearest
 from xlt_utils.records import Record
-from xlt_utils.report_tables import PHASES, content
+from xlt_utils.report_tables import PHASES, content, shown
 from xlt_utils.scaling import MEANS, PLACE, Interval, Verdict, number
 
 ONE = {"rise": "rises", "fall": "falls", "do": "does", "have": "has", "were": "was"}  # a verb for one target
@@ -339,12 +339,13 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
         (folder / name).mkdir(parents=True, exist_ok=True)
     kept = {path for picture in pictures for path in picture.save(folder / "figures")}
     _clear(folder / "figures", kept)
-    table = found.table.sort_values([*PLACE, "phase", "cell", "task", "language", "metric"], ignore_index=True)
+    order = [*PLACE, "phase", "cell", "task", "language", "metric", "perturbation"]
+    table = found.table.sort_values(order, ignore_index=True)
     table.to_csv(folder / "results.csv", index=False, lineterminator="\n")
     table.to_parquet(folder / "results.parquet", index=False)
     index = report_tables.index_of_cells(found)
     index["page"] = executed_notebooks(index, folder / "notebooks")
-    costs = report_tables.spent(found)
+    costs, five = report_tables.spent(found), report_tables.five_numbers(found)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("xlt_utils", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -359,7 +360,14 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
         verdicts=found.verdicts,
         gains=scaling.gain_table(found.gains).to_dict("records"),
         absent=scaling.absent(found.zero_shot, found.holes).to_dict("records"),
-        typology=report_tables.typology(found.typology),
+        robust=report_tables.by_task(five),
+        losses=[name for name in five if name.startswith("loss, ")],
+        contaminated=shown(report_tables.contaminated(found)),
+        dropped=shown(report_tables.dropped(found)),
+        stand_ins=shown(report_tables.stand_ins(found)),
+        withheld=shown(report_tables.withheld(found)),
+        unsaid=report_tables.unsaid(found),
+        typology=None if found.typology is None else shown(found.typology),
         cells=index.to_dict("records"),
         states=index["state"].value_counts().to_dict(),
         flags=sorted({flag for record in found.records.values() for flag in report_tables.flags(record)}),

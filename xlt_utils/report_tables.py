@@ -1,15 +1,21 @@
 """The tables of the report's page: every cell, plan against spent, robustness, what was left out. In go the findings
 of report.py, out come data frames; every number is from a record, an attempt or the plan."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from xlt_utils import paths, records
+from xlt_utils import data as loading
+from xlt_utils import paths, records, robustness
+from xlt_utils.cells import short
+from xlt_utils.languages import LANGUAGES
 from xlt_utils.records import Record
 from xlt_utils.scaling import MEANS, PLACE, number
+from xlt_utils.tasks import TASKS
 
 if TYPE_CHECKING:
     from xlt_utils.report import Findings
@@ -113,10 +119,129 @@ def overhead(costs: pd.DataFrame) -> float:
     return float(1 - known["work"].sum() / total) if total > 0 else np.nan
 
 
-def typology(table: pd.DataFrame | None) -> dict[str, list] | None:
-    """The table of languages as the page shows it: columns, and rows of words."""
-    if table is None:
-        return None
-    shown = table.map(lambda value: {True: "yes", False: "no"}[value] if isinstance(value, (bool, np.bool_)) else value)
-    shown = shown.map(lambda value: f"{value:.2f}" if isinstance(value, float) else value)
-    return {"columns": list(shown.columns), "rows": shown.to_numpy().tolist()}
+def five_numbers(found: "Findings") -> pd.DataFrame:
+    """robustness.five averaged over seeds: a row a task and place of the grid, the largest P first, on the raw scale.
+
+    A number is there only where every seed of the study has it; `seeds` says how many have a run there ("2 of 3"),
+    `note` what is not there and in which seeds. `worst_languages` are those of each seed, how often where they differ.
+    """
+    runs = robustness.five(found.table)
+    losses = [column for column in runs if column.startswith("loss, ")]
+    numbers = ["english", *robustness.NUMBERS, *losses]
+    seeds = sorted({*found.seeds, *(hole["seed"] for hole in found.holes)})
+    place = ["task", "tokens", "arm", "examples"]
+    rows = []
+    for key, part in runs.assign(arm=runs["arm"].astype(object).fillna("")).groupby(place):
+        absent = [seed for seed in seeds if seed not in set(part["seed"])]
+        notes = {f"no run of seed {seed}": list(part["seed"]) for seed in absent}
+        for seed, note in zip(part["seed"], part["note"], strict=True):
+            for one in filter(None, note.split("; ")):
+                notes.setdefault(one, []).append(seed)
+        said = [one if len(of) == len(part) else f"{one} (seed {', '.join(map(str, of))})" for one, of in notes.items()]
+        means = pd.Series(np.nan, numbers) if absent else part[numbers].mean(skipna=False)
+        named = Counter(" ".join(part["worst_languages"]).split() if pd.notna(means["worst"]) else ())
+        worst = [name if n == len(part) else f"{name} ({n} of {len(part)})" for name, n in named.most_common()]
+        count = f"{len(part)} of {len(seeds)}" if absent else str(len(seeds))
+        row = dict(zip(place, key, strict=True)) | {"seeds": count} | means.to_dict()
+        rows.append(row | {"worst_languages": ", ".join(worst), "note": "; ".join(said)})
+    table = pd.DataFrame(rows, columns=[*place, "seeds", *numbers, "worst_languages", "note"])
+    return table.sort_values(place, ascending=[True, False, True, True], ignore_index=True)
+
+
+def by_task(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The five numbers as the page shows them, a block a task. `shared` are notes of all its rows; of the others,
+    `remarks` has each once, and a row's `remark` is its place there, from 1, or 0."""
+    blocks = []
+    for task, part in table.groupby("task"):
+        notes = [note.split("; ") for note in part["note"]]
+        shared = [one for one in notes[0] if one and all(one in others for others in notes)]
+        own = ["; ".join(one for one in some if one not in shared) for some in notes]
+        remarks = list(dict.fromkeys(filter(None, own)))
+        block = {"task": task, "shared": shared, "remarks": remarks, "is_named": any(part["worst_languages"])}
+        block |= {"low": part["mean"].min(), "high": part["mean"].max()}
+        part = part.assign(remark=[remarks.index(one) + 1 if one else 0 for one in own])
+        blocks.append(block | {"rows": part.to_dict("records")})
+    return blocks
+
+
+def contaminated(found: "Findings") -> pd.DataFrame:
+    """How many lines of pretraining text were left out because a test holds them, in which languages: at the largest
+    rung P, whose counts are those of all the text that it draws from."""
+    own = [one for one in found.records.values() if one.coordinates and "contaminated lines" in one.facts]
+    largest = max((one.coordinates.tokens for one in own), default=0)
+    languages: dict[int, set[str]] = {}
+    for one in own:
+        if one.coordinates.tokens == largest:
+            for language, lines in one.facts["contaminated lines"].items():
+                languages.setdefault(lines, set()).add(language)
+    rows = [[short(largest), lines, _listed(some)] for lines, some in sorted(languages.items(), reverse=True)]
+    return pd.DataFrame(rows, columns=["P", "lines", "languages"])
+
+
+def _reads(found: "Findings") -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """What runs read, as their records say: task, part, language, and the facts of it."""
+    for record in found.records.values():
+        if record.phase == "intermediate" and "read" in record.facts:
+            yield record.parameters.get("task", ""), "train", "en", record.facts
+        elif record.phase == "target":
+            for task, by_language in record.facts.get("read", {}).items():
+                for language, facts in by_language.items():
+                    is_test = language != "development"
+                    yield task, "test" if is_test else "development", language if is_test else "en", facts
+
+
+def dropped(found: "Findings") -> pd.DataFrame:
+    """Examples that were not used, by task, part and reason; `examples` says how many in which languages."""
+    counts: dict[tuple, dict[int, set[str]]] = {}
+    for task, part, language, facts in _reads(found):
+        for reason, number_of in facts.get("dropped", {}).items():
+            counts.setdefault((task, part, reason), {}).setdefault(number_of, set()).add(language)
+    rows = []
+    for key, by_number in sorted(counts.items()):
+        each = sorted(by_number.items(), reverse=True)
+        told = [f"{n:,} {'each ' if len(some) > 1 else ''}in {_listed(some)}" for n, some in each]
+        rows.append([*key, "; ".join(told)])
+    return pd.DataFrame(rows, columns=["task", "part", "reason", "examples"])
+
+
+def stand_ins(found: "Findings") -> pd.DataFrame:
+    """Splits that were read instead of the one that the task's row names first, and in which languages; both are
+    named as the row names them, `{code}` being the language's. A task or language that has no row is left out."""
+    languages: dict[tuple, set[str]] = {}
+    for task, part, language, facts in _reads(found):
+        if task not in TASKS or language not in LANGUAGES:
+            continue
+        sources = getattr(TASKS[task], part)
+        # as a record spells them, but for the folder that they lie in
+        first = {loading.place(one, "", language): one.place for one in sources}
+        instead = {loading.place(one.instead, "", language): one.instead.place for one in sources if one.instead}
+        read = facts.get("read", [])
+        lost = "; ".join(name for start, name in first.items() if not any(place.startswith(start) for place in read))
+        for place in (place for place in read if not place.startswith(tuple(first))):
+            name = next((name for start, name in instead.items() if place.startswith(start)), place)
+            languages.setdefault((task, part, name, lost), set()).add(language)
+    rows = [[*key, _listed(some)] for key, some in sorted(languages.items())]
+    return pd.DataFrame(rows, columns=["task", "part", "read", "instead of", "languages"])
+
+
+def withheld(found: "Findings") -> pd.DataFrame:
+    """Development data whose labels nobody gives out, so that no development score stands beside the tests."""
+    rows = {(task, facts["withheld"]) for task, _, _, facts in _reads(found) if "withheld" in facts}
+    return pd.DataFrame(sorted(rows), columns=["task", "what was tried"])
+
+
+def unsaid(found: "Findings") -> int:
+    """How many of the runs have records that do not say what was left out."""
+    fact = dict(zip(PHASES, ("contaminated lines", "read", "read"), strict=True))
+    return sum(fact[one.phase] not in one.facts for one in found.records.values() if one.phase in fact)
+
+
+def _listed(languages: Iterable[str]) -> str:
+    return ", ".join(sorted(languages, key=lambda language: (language != "en", language)))
+
+
+def shown(table: pd.DataFrame) -> dict[str, list]:
+    """A table as the page shows it: its columns, and rows of words."""
+    words = table.map(lambda value: {True: "yes", False: "no"}[value] if isinstance(value, (bool, np.bool_)) else value)
+    words = words.map(lambda value: f"{value:.2f}" if isinstance(value, float) else value)
+    return {"columns": list(words.columns), "rows": words.to_numpy().tolist()}
