@@ -185,9 +185,9 @@ def _reads(found: "Findings") -> Iterator[tuple[str, str, str, dict[str, Any]]]:
             yield record.parameters.get("task", ""), "train", "en", record.facts
         elif record.phase == "target":
             for task, by_language in record.facts.get("read", {}).items():
-                for language, facts in by_language.items():
-                    is_test = language != "development"
-                    yield task, "test" if is_test else "development", language if is_test else "en", facts
+                for where, facts in by_language.items():
+                    is_part = where in ("train", "development")
+                    yield task, where if is_part else "test", "en" if is_part else where, facts
 
 
 def dropped(found: "Findings") -> pd.DataFrame:

@@ -58,6 +58,7 @@ def run(
         learner, batches.epochs(encoded, rows, batch, seed), schedule, seed=seed, state=state, ladder=False
     )
     found = evaluate.test(learner, "test", languages, setting)
+    found.facts["train"] = encoded.facts
     try:
         found.results += evaluate.test(learner, "development", ["en"], setting).results
     except labelled.Withheld as error:
