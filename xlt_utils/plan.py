@@ -155,7 +155,7 @@ def _work(cell: cells.Cell, machine: speed.Machine, fixed: float) -> Work:
     elif cell.phase == "intermediate":
         work.examples = _rung(given["examples"], below and below.parameters["examples"], given["cooldown"])
         length = machine.length(given["task"])
-        work.tokens, work.tested = work.examples * length, 400 * length
+        work.tokens, work.tested = work.examples * length, (given["evaluation_examples"] or 2000) * length
         work.flops = encoders.flops(machine.config, work.tokens, length)
         work.bytes += stored
         spent = work.tokens * machine.tuning + work.examples / given["batch"] * machine.step
@@ -166,7 +166,8 @@ def _work(cell: cells.Cell, machine: speed.Machine, fixed: float) -> Work:
             sides = (1 if TASKS[name].trains else 2) + len(given["perturbations"])
             whole = 10_000 if TASKS[name].format == "mining" else 2000
             own = given | given["settings"].get(name, {})
-            work.tested += sides * length * (own["evaluation_examples"] or whole) * (len(given["languages"]) + 1)
+            parts = len(given["languages"]) + TASKS[name].trains  # and English development data
+            work.tested += sides * length * (own["evaluation_examples"] or whole) * parts
             if TASKS[name].trains:
                 work.examples += own["examples"] * own["epochs"]
                 work.tokens += own["examples"] * own["epochs"] * length

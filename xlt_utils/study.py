@@ -189,6 +189,7 @@ class Intermediate(Section):
     learning_rate: Rate = 5e-4
     warmup: Annotated[Size, Field(ge=0)] = 256
     cooldown: Share = 0.2
+    evaluation_examples: Positive | None = 400
 
     def faults(self) -> list[tuple[str, str]]:
         names = [arm.name for arm in self.arms]
