@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from xlt_utils import paths, records
+from xlt_utils import hashes, paths, records
 
 ROW = {"task": "udpos", "language": "en", "metric": "f1", "value": 0.5, "n": 10}
 GIVEN = {"study": "s", "seed": 0, "threads": 1}
@@ -26,7 +26,7 @@ def test_what_is_written_is_read(tmp_path):
     assert record.facts == {"counts": [0, 1]} and record.cost.tokens == 5
     assert record.coordinates.arm is None and record.coordinates.examples == 0
     assert record.started == "1970-01-01T00:00:00Z" and record.threads == 1
-    assert json.loads((tmp_path / "record.json").read_text())["schema"] == 1
+    assert json.loads((tmp_path / "record.json").read_text())["schema"] == hashes.SCHEMA
 
 
 @pytest.mark.parametrize("row", [{"value": 50.0}, {"value": float("nan")}, {"taks": "x"}, {"n": "many"}])
