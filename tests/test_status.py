@@ -71,6 +71,18 @@ def test_a_file_gets_few_lines_and_each_says_how_far_it_is(cell, tmp_path):
     assert "left 2:55 min" in said[0]  # 35 of 10 seconds, two at a time
 
 
+def test_a_cell_counts_as_done_once_its_attempt_is_timed(cell, tmp_path):
+    line = progress.Line(io.StringIO(), "demo", 1, [cell], {cell.folder: 100.0})
+    cells.write(cell)
+    records.write(cell.folder, cell.phase, cell.parameters)
+    attempt(cell, 1, status="running", seconds=None)
+    line.update(1)
+    assert (line.done, line.left(1)) == (0, 100.0)
+    attempt(cell, 1, status="done", seconds=50.0)
+    line.update(1)
+    assert (line.done, line.spent, line.planned) == (1, 50.0, 100.0)
+
+
 def test_failures_of_earlier_runs_are_not_counted(cell, tmp_path):
     attempt(cell, 1, status="failed", error="ValueError: x")
     stream = io.StringIO()

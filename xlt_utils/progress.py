@@ -30,7 +30,7 @@ class Line:
                 running.append(cell)
             elif state.kind == "failed" and state.log not in self.before:
                 self.failed += 1
-            elif state.kind == "done":
+            elif state.kind == "done" and (state.seconds or not state.log):  # a record stands before its attempt's time
                 self.done += 1
                 self.spent += state.seconds
                 self.planned += self.expected.get(folder, state.seconds)
