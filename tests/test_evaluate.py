@@ -1,5 +1,6 @@
 """Tests of trained objectives and of bare encoders: every language has its scores, its predictions and its facts."""
 
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -41,6 +42,33 @@ def test_mining_is_scored_at_every_layer_with_a_threshold_of_other_pairs(world, 
     foreign, _, gold = labelled.sides(TASKS["bucc2018"], "test", world, "xa", 100)
     assert "split test" in found.facts["xa"]["read"][0] and found.results[0]["n"] == len(gold)
     assert {row["id"] for row in found.predictions} <= {row["id"] for row in foreign}
+
+
+def test_one_gold_set_is_cross_fitted_wherever_its_copy_was_encoded(world, checkpoint, tmp_path):
+    found = []
+    for place in (tmp_path / "one", tmp_path / "other"):
+        model, tokenizer = encoders.load(checkpoint)
+        (place / "bucc2018").mkdir(parents=True)
+        for file in (paths.resolve(world) / "bucc2018").glob("xa-en.dev.*"):
+            shutil.copy(file, place / "bucc2018")
+        found.append(evaluate.retrieve(model, TASKS["bucc2018"], ["xa"], evaluate.Setting(str(place), tokenizer, 64)))
+    assert "f1, tuned on itself" in {row["metric"] for row in found[0].results}
+    assert found[1].results == found[0].results and found[1].predictions == found[0].predictions
+
+
+@pytest.mark.parametrize("name", ["xnli", "xquad"])
+def test_the_examples_of_each_test_are_encoded_once(name, world, checkpoint, monkeypatch):
+    model, tokenizer = encoders.load(checkpoint)
+    encode, asked = evaluate.encode, []
+
+    def counted(task, part, data, language, *rest, perturbation, **given):
+        asked.append((part, language, perturbation))
+        return encode(task, part, data, language, *rest, perturbation=perturbation, **given)
+
+    monkeypatch.setattr(evaluate, "encode", counted)
+    learner = objectives.TaskHead(model, TASKS[name], seed=0).eval()
+    evaluate.test(learner, "test", ["en", "xa"], evaluate.Setting(world, tokenizer, 64, 10, [("typos", 0.2)]))
+    assert asked == [("test", code, under) for code in ("en", "xa") for under in (None, ("typos", 0.2))]
 
 
 def test_a_task_is_learnt_in_english_and_scored_everywhere(world, checkpoint, tmp_path):

@@ -160,6 +160,13 @@ def test_mining_reads_the_shared_tasks_files_and_says_where_they_come_from(tmp_p
     foreign, english, gold = labelled.sides(TASKS["bucc2018"], "test", str(tmp_path), "de")
     assert foreign[0] == {"id": "de-1", "text": "Hallo.", "side": "foreign"} and english[0]["side"] == "english"
     assert gold == [("de-1", "en-2")] and "split dev" in foreign.places[0]
+    (folder / "de-en.test.de").write_text("de-3\tDanke.\n")  # as shipped: without gold pairs
+    (folder / "de-en.test.en").write_text("en-3\tThanks.\n")
+    assert labelled.gold_split(TASKS["bucc2018"], "test", str(tmp_path), "de").split == "dev"
+    (folder / "de-en.test.gold").write_text("de-3\ten-3\n")
+    assert labelled.gold_split(TASKS["bucc2018"], "test", str(tmp_path), "de").split == "test"
+    assert labelled.sides(TASKS["bucc2018"], "test", str(tmp_path), "de")[2] == [("de-3", "en-3")]
+    (folder / "de-en.test.gold").unlink()
     with pytest.raises(data.Missing, match="BUCC 2018 shared task"):
         labelled.sides(TASKS["bucc2018"], "test", str(tmp_path), "fr")
     (folder / "de-en.dev.gold").write_text("de-1\ten-9\n")

@@ -2,7 +2,6 @@
 checkpoint is written under a temporary name and renamed, so that there is always a whole one; one that was
 damaged, or that another run wrote, is refused by name."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+
+from xlt_utils import hashes
 
 MANIFEST = "manifest.json"
 
@@ -28,7 +29,7 @@ def save(folder: Path, tensors: dict[str, torch.Tensor], facts: dict) -> None:
         {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, half / "tensors.safetensors"
     )
     (half / "facts.json").write_text(json.dumps(facts))
-    sums = {file.name: _sha256(file) for file in sorted(half.iterdir())}
+    sums = {file.name: hashes.of_file(file) for file in sorted(half.iterdir())}
     (half / MANIFEST).write_text(json.dumps(sums))
     for file in half.iterdir():
         _sync(file)
@@ -59,14 +60,9 @@ def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
     except ValueError as error:
         raise CheckpointError(f"{folder / MANIFEST}: cut off or damaged ({error})") from error
     for name, digest in sums.items():
-        if not (folder / name).is_file() or _sha256(folder / name) != digest:
+        if not (folder / name).is_file() or hashes.of_file(folder / name) != digest:
             raise CheckpointError(f"{folder / name}: missing or not the bytes that were written")
     return load_file(folder / "tensors.safetensors"), json.loads((folder / "facts.json").read_text())
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

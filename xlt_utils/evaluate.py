@@ -30,6 +30,10 @@ class Setting:
         given = {"limit": self.limit, "side": side, "perturbation": perturbation}
         return encode(task, part, self.data, language, self.tokenizer, self.length, **given)
 
+    def examples(self, task: Task, part: str, language: str, perturbation=None) -> labelled.Examples:
+        """The same examples as they were read, before they become pieces."""
+        return examples(task, part, self.data, language, limit=self.limit, perturbation=perturbation)
+
 
 @dataclass
 class Found:
@@ -70,13 +74,15 @@ def test(objective: TaskHead, part: str, languages: Sequence[str], setting: Sett
     task, found = objective.task, Found()
     threshold = None
     if task.unanswerable and part != "development":
-        _, gold, answers = _answers(objective, "development", "en", setting, None)
+        encoded, questions = setting.encode(task, "development", "en"), setting.examples(task, "development", "en")
+        gold, answers = _answers(objective, encoded, questions)
         threshold = metrics.best_spans(gold, *zip(*answers, strict=True))["best_f1_thresh"]
     for language in languages:
         for perturbation in [None, *(setting.perturbations if part == "test" else ())]:
             encoded = setting.encode(task, part, language, perturbation=perturbation)
             if task.format == "span":
-                scores, rows = _test_spans(objective, part, language, setting, perturbation, threshold)
+                questions = setting.examples(task, part, language, perturbation)
+                scores, rows = _test_spans(objective, encoded, questions, language, threshold)
             else:
                 gold, answers = predict.gold(task, encoded), predict.labels(objective, encoded)
                 scores = _SCORES[task.format](task, gold, answers)
@@ -148,8 +154,9 @@ def _mined_pairs(model, task: Task, language: str, setting: Setting, perturbatio
         return found, gold, sides[0].facts
 
     found, gold, facts = mined("test", perturbation)
+    splits = {labelled.gold_split(task, part, setting.data, language).place for part in ("test", "development")}
     tuned_on = {}  # one gold set is cross-fitted
-    if labelled.sides(task, "development", setting.data, language, setting.limit)[0].places != facts["read"]:
+    if len(splits) > 1:
         development, wanted, _ = mined("development", None)
         tuned_on = {layer: (development[layer], wanted) for layer in layers}
     tested, translation = {}, dict(gold)
@@ -162,19 +169,17 @@ def _mined_pairs(model, task: Task, language: str, setting: Setting, perturbatio
 _RETRIEVERS: dict[str, Callable[..., _Tested]] = {"retrieval": _translations, "mining": _mined_pairs}
 
 
-def _answers(objective: TaskHead, part: str, language: str, setting: Setting, perturbation):
-    """Ids, gold answers (a list of texts each) and predictions (text, margin) of a part's questions."""
-    encoded = setting.encode(objective.task, part, language, perturbation=perturbation)
-    rows = examples(objective.task, part, setting.data, language, limit=setting.limit, perturbation=perturbation)
-    gold = [[one["text"] for one in row["answers"]] for row in rows]
-    spans = zip(rows, predict.answers(objective, encoded), strict=True)
-    return encoded.ids.tolist(), gold, [(row["context"][a:b].strip(), margin) for row, (a, b, margin) in spans]
+def _answers(objective: TaskHead, encoded: Encoded, questions: labelled.Examples):
+    """Gold answers (a list of texts each) and predictions (text, margin) of encoded questions."""
+    gold = [[one["text"] for one in row["answers"]] for row in questions]
+    spans = zip(questions, predict.answers(objective, encoded), strict=True)
+    return gold, [(row["context"][a:b].strip(), margin) for row, (a, b, margin) in spans]
 
 
-def _test_spans(objective: TaskHead, part: str, language: str, setting: Setting, perturbation, threshold):
-    """The scores of a part's answers and their prediction rows. Unanswerable questions are left unanswered above the
-    `threshold`; on development data, where it is tuned, the scores are SQuAD 2.0's best ones."""
-    ids, gold, answers = _answers(objective, part, language, setting, perturbation)
+def _test_spans(objective: TaskHead, encoded: Encoded, questions: labelled.Examples, language: str, threshold):
+    """The scores of the answers to encoded questions and their prediction rows. Unanswerable questions are left
+    unanswered above the `threshold`; on development data, where it is tuned, the scores are SQuAD 2.0's best ones."""
+    gold, answers = _answers(objective, encoded, questions)
     texts, margins = zip(*answers, strict=True)
     if objective.task.unanswerable and threshold is None:
         best = metrics.best_spans(gold, texts, margins)
@@ -183,7 +188,7 @@ def _test_spans(objective: TaskHead, part: str, language: str, setting: Setting,
         texts = texts if threshold is None else metrics.abstain(texts, margins, threshold)
         scores = metrics.spans(gold, texts, language if objective.task.rules == "mlqa" else None)
     wanted = [json.dumps(one, ensure_ascii=False) for one in gold]
-    return scores, zip(ids, wanted, texts, strict=True)
+    return scores, zip(encoded.ids.tolist(), wanted, texts, strict=True)
 
 
 def _label_scores(task: Task, gold: list[int], answers: list[int]) -> dict[str, float]:

@@ -33,15 +33,20 @@ def _content(folder: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*")):
         if file.suffix in (".json", ".safetensors"):
-            with open(file, "rb") as stream:
-                digest.update(f"{file.name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{file.name} {of_file(file)}\n".encode())
     return digest.hexdigest()
+
+
+def of_file(file: Path) -> str:
+    """The sha256 of a file's bytes, in hex; a large file is never whole in memory."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def of_report(parameters: dict[str, Any], notebook: str) -> str:
     """The report's hash: of the records' bytes and of what is missing."""
     files = [paths.resolve(folder) / "record.json" for folder in parameters["cells"]]
-    contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    contents = [of_file(file) for file in files]
     missing = json.dumps(parameters["missing"])
     return digest("report", {}, sources.code(paths.resolve(notebook), "report"), missing, contents)
 

@@ -9,13 +9,14 @@ import functools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from xlt_utils import mining
 from xlt_utils.data import DataError, Missing, local, place, table
 from xlt_utils.languages import LANGUAGES
-from xlt_utils.tasks import Source, Task
+from xlt_utils.tasks import TASKS, Source, Task
 
 OTHER = "<other>"  # the label of what training never shows, where a task takes its labels from its training data
 
@@ -36,8 +37,6 @@ class Examples(list):
 def complete(name: str, data: str) -> Task:
     """A task with its labels: those of its row or, where that leaves them open, those of its training data,
     sorted, and OTHER."""
-    from xlt_utils.tasks import TASKS
-
     task = TASKS[name]
     if task.format != "tagging" or task.labels:
         return task
@@ -70,32 +69,33 @@ def read(task: Task, part: str, data: str, language: str = "en", limit: int | No
 def sides(task: Task, part: str, data: str, language: str, limit: int | None = None):
     """The sentences of a mining task's two sides, foreign and English, and the gold pairs of their ids; with a `limit`
     at most that many sentences a side, with gold pairs as dense as in the whole. Raises as `read`."""
+    source = gold_split(task, part, data, language)
+    foreign, english, gold = read_sides(source, data, language)
+    if limit:
+        foreign, english, gold = mining.sample(foreign, english, gold, limit)
+    where = [place(source, data, language)]
+    foreign = Examples((row | {"side": "foreign"} for row in foreign), places=where)
+    return foreign, Examples((row | {"side": "english"} for row in english), places=where), gold
+
+
+def gold_split(task: Task, part: str, data: str, language: str) -> Source:
+    """The split that `sides` reads for a part: the first of the part's chain that comes with gold pairs. Looks for
+    files, reads none. Raises Missing where no split has them."""
     (source,) = getattr(task, part)
     tried = []
     for one in chain(source):
         try:
-            foreign, english, gold = read_sides(one, data, language)
+            if (_folder(one, data, language) / f"{language}-en.{one.split}.gold").is_file():
+                return one
+            tried.append(f"{place(one, data, language)}: no gold pairs")
         except Missing as error:
             tried.append(str(error))
-            continue
-        if gold:
-            if limit:
-                foreign, english, gold = mining.sample(foreign, english, gold, limit)
-            where = [place(one, data, language)]
-            foreign = Examples((row | {"side": "foreign"} for row in foreign), places=where)
-            return foreign, Examples((row | {"side": "english"} for row in english), places=where), gold
-        tried.append(f"{place(one, data, language)}: no gold pairs")
     raise Missing(f"{task.name}, {part}: " + "; ".join(tried))
 
 
 def read_sides(source: Source, data: str, language: str):
     """The foreign and the English sentences of one split as the shared task ships it, and its gold pairs or None."""
-    folder = local(source, data)
-    if folder is None or not (folder / f"{language}-en.{source.split}.{language}").is_file():
-        raise Missing(
-            f"{place(source, data, language)}: no files {language}-en.{source.split}.* in a folder {source.dataset} "
-            f"there or in `local/`; they come from the BUCC 2018 shared task, the hub holds its gold pairs only"
-        )
+    folder = _folder(source, data, language)
     try:
         return mining.read(folder, language, source.split)
     except ValueError as error:
@@ -121,6 +121,17 @@ def chain(source: Source) -> Iterator[Source]:
     while source:
         yield source
         source = source.instead
+
+
+def _folder(source: Source, data: str, language: str) -> Path:
+    """Where the files of a mining split lie. Raises Missing where there are none."""
+    folder = local(source, data)
+    if folder is None or not (folder / f"{language}-en.{source.split}.{language}").is_file():
+        raise Missing(
+            f"{place(source, data, language)}: no files {language}-en.{source.split}.* in a folder {source.dataset} "
+            f"there or in `local/`; they come from the BUCC 2018 shared task, the hub holds its gold pairs only"
+        )
+    return folder
 
 
 def _first(task: Task, part: str, source: Source, data: str, language: str) -> Examples:

@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from xlt_utils import hashes, paths, sources
 from xlt_utils.names import Fault
 
-# Both folders can be moved for a process and all that it starts (the tests do).
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
 
 
