@@ -45,7 +45,8 @@ def complete(name: str, data: str) -> Task:
 
 
 def read(task: Task, part: str, data: str, language: str = "en", limit: int | None = None) -> Examples:
-    """The examples of one part (`train`, `development` or `test`) of a task, with a `limit` that many, evenly spaced.
+    """The examples of one part (`train`, `translated`, `development` or `test`) of a task, with a `limit` that many,
+    evenly spaced.
 
     `label` is an index into the completed task's labels. Rows whose label is -1, dropped by the task or withheld are
     left out and counted. Raises Withheld where nothing is left, Missing where nothing is there, DataError where
@@ -58,7 +59,7 @@ def read(task: Task, part: str, data: str, language: str = "en", limit: int | No
         found += rows
         found.dropped += rows.dropped
         found.places += rows.places
-    if part != "train":
+    if part in ("development", "test"):
         _check_ids(found)
     if limit and limit < len(found):
         kept = [found[number] for number in np.linspace(0, len(found) - 1, limit).astype(int)]

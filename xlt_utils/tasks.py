@@ -50,6 +50,7 @@ class Task:
     chance: float
     labels: tuple[str, ...] = ()
     train: tuple[Source, ...] = ()
+    translated: tuple[Source, ...] = ()  # the training data in other languages
     development: tuple[Source, ...] = ()
     test: tuple[Source, ...] = ()
     unanswerable: bool = False  # whether a question may have no answer in its context
@@ -145,6 +146,7 @@ _ROWS = [
         chance=1 / 3,
         labels=_NLI,
         train=(_mnli("train"),),
+        translated=(Source("facebook/xnli", "{code}", "train", _NLI_COLUMNS, _NLI),),
         development=(_mnli("validation_matched"),),
     ),
     Task(

@@ -11,12 +11,13 @@ from xlt_utils.microworld.grammar import LANGUAGES
 from xlt_utils.microworld.layout import NER, NLI, POS, Sets
 from xlt_utils.microworld.meanings import World
 from xlt_utils.microworld.questions import Asked, Passage, passage, told
-from xlt_utils.microworld.relations import inference, tale
+from xlt_utils.microworld.relations import Pair, inference, tale
 from xlt_utils.microworld.speech import Speaker, joined
 
 # Examples of train, validation and test: of one language where the set has several. Of the sets for reading, passages.
 COUNTS = {
     "nli": (20_000, 500, 500),
+    "translated": (2000,),  # of MultiNLI's training pairs, in each other language
     "snli": (3000, 300),
     "anli": (1000, 200),  # a round
     "udpos": (6000, 400, 500),
@@ -77,27 +78,35 @@ class Making:
 
 
 def natural_inference(making: Making) -> None:
-    """MultiNLI in English, XNLI with all languages in one file; SNLI and ANLI, of which no pair is XNLI's."""
+    """MultiNLI in English, its beginning in each other language, and XNLI with all languages in one file; SNLI and
+    ANLI, of which no pair is XNLI's."""
     english = making.english
 
+    def said_by(speaker: Speaker, pair: Pair) -> tuple[str, str, int]:
+        return speaker.text(pair.premise), speaker.text(pair.hypothesis), pair.label
+
     def said(world: World) -> tuple[str, str, int]:
-        premise, hypothesis, label = inference(world)
-        return english.text(premise), english.text(hypothesis), label
+        return said_by(english, inference(world))
 
     def drawn(split: str, size: int, example: Callable = said) -> list:
         return making.draw("nli", split, example, size, lambda pair: pair[:2])
 
     (train, validation, test), (snli_train, snli_validation) = COUNTS["nli"], COUNTS["snli"]
     place = "nyu-mll/multi_nli", "default"
-    making.save("nli", *place, "train", drawn("train", train))
+    pairs = drawn("train", train, inference)
+    making.save("nli", *place, "train", (said_by(english, pair) for pair in pairs))
+    for code, speaker in making.speakers.items():
+        rows = (said_by(speaker, pair) for pair in pairs[: COUNTS["translated"][0]])
+        if code != "en":
+            making.save("nli", "facebook/xnli", code, "train", rows)
     both = {"validation": drawn("validation", validation, inference), "test": drawn("test", test, inference)}
     both["validation"] = both["validation"][: validation // 2]
     making.save("nli", *place, "validation_matched", drawn("matched", validation), lambda row: row[:2])
     for split, pairs in both.items():
         rows = [
-            (code, speaker.text(pair.premise), speaker.text(pair.hypothesis), NLI[pair.label])
+            (code, premise, hypothesis, NLI[label])
             for code, speaker in making.speakers.items()
-            for pair in pairs
+            for premise, hypothesis, label in (said_by(speaker, pair) for pair in pairs)
         ]
         making.save("xnli", "google/xtreme", "XNLI", split, rows, lambda row: row[1:3])
     for split, size in (("train", snli_train), ("validation", snli_validation)):
