@@ -25,9 +25,9 @@ def world() -> str:
 @pytest.fixture(scope="session")
 def pieces(world):
     """A vocabulary of that world's English and its nearest and farthest language."""
-    from xlt_utils import batches
+    from xlt_utils import text
 
-    return batches.vocabulary(world, ["en", "xa", "xh"], 1_000, 2_000, 0.3)
+    return text.vocabulary(world, ["en", "xa", "xh"], 1_000, 2_000, 0.3)
 
 
 @pytest.fixture(scope="session")

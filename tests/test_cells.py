@@ -35,7 +35,8 @@ def test_ladders_are_chains_and_inputs_stand_first(tmp_path):
         assert all(before.folder in seen for before in cell.inputs)
         seen[cell.folder] = cell
     rungs = [cell for cell in seen.values() if cell.phase == "pretrain" and cell.parameters["seed"] == 0]
-    for below, above in pairwise(rungs):
+    assert rungs[0].inputs == rungs[1].inputs == ()  # random weights are no trunk
+    for below, above in pairwise(rungs[1:]):
         assert above.parameters["previous"] == below.folder and above.inputs == (below,)
     tuned = next(cell for cell in seen.values() if cell.slug == "s1-p100k-mnli-i4096")
     assert [one.slug for one in tuned.inputs] == ["s1-p100k", "s1-p100k-mnli-i512"]
@@ -81,10 +82,62 @@ def test_an_arm_is_followed_by_the_targets_that_it_names(tmp_path):
     assert not any("squad" in checkpoint for checkpoint, *_ in tasks)
 
 
+ARMS = """[
+    {name: mnli, tasks: [mnli]},
+    {name: two, tasks: [mnli, qqp], sampling: {kind: temperature, cap: 4k, temperature: 2}, learning_rate: 1e-3},
+    {name: beside, tasks: [mnli], mlm_share: 0.2},
+    {name: alone, tasks: [], mlm_share: 1.0},
+    {name: translated, tasks: [mnli], languages: [en, xa]},
+    {name: shuffled, tasks: [mnli], labels: shuffled}]"""
+
+
+def test_each_arm_gives_its_condition_to_its_cells(tmp_path):
+    found = grid(tmp_path, GOOD.replace("[{name: mnli, tasks: [mnli]}]", ARMS))
+    arms = {c.parameters["arm"]: c.parameters for c in found if c.phase == "intermediate"}
+    told = {name: tuple(arms[name][field] for field in ("tasks", "languages", "labels")) for name in arms}
+    assert told["mnli"] == (["mnli"], ["en"], "given") and told["shuffled"] == (["mnli"], ["en"], "shuffled")
+    assert told["translated"] == (["mnli"], ["en", "xa"], "given")
+    assert arms["two"]["sampling"] == {"kind": "temperature", "cap": 4000, "temperature": 2.0}
+    assert (arms["two"]["learning_rate"], arms["mnli"]["learning_rate"]) == (1e-3, 5e-4)
+    text = {name: (arms[name]["mlm_share"], arms[name]["mlm_languages"]) for name in ("mnli", "beside", "alone")}
+    assert text == {"mnli": (0.0, []), "beside": (0.2, ["en", "xa", "xh"]), "alone": (1.0, ["en"])}
+
+
+def test_only_rungs_that_share_their_steps_go_on_from_each_other(tmp_path):
+    def linked(*changes):
+        text = GOOD
+        for old, new in changes:
+            text = text.replace(old, new)
+        return {c.phase for c in grid(tmp_path, text) if c.parameters.get("previous")}
+
+    assert linked() == {"pretrain", "intermediate"}
+    assert linked(("pretrain:", "pretrain:\n  schedule: independent")) == {"intermediate"}
+    assert linked(("pretrain:", "pretrain:\n  arm: repeated")) == {"intermediate"}
+    assert linked(("intermediate:", "intermediate:\n  epochs: 3")) == {"pretrain"}
+
+
+def test_the_repeated_arm_takes_the_largest_rungs_steps_over_each_rungs_own_tokens(tmp_path):
+    cells_ = grid(tmp_path, GOOD.replace("pretrain:", "pretrain:\n  arm: repeated"))
+    rungs = [(c.parameters["tokens"], c.parameters["seen"]) for c in cells_ if c.phase == "pretrain"]
+    assert rungs[:3] == [(0, None), (100_000, 1_600_000), (1_600_000, 1_600_000)]
+
+
+def test_ready_checkpoints_are_a_ladder_too(tmp_path):
+    ladder = f"{SCRATCH}\n  tokens: [0, 100k, 1.6M]"
+    ready = "checkpoints: [{start: a/one, tokens: 1G}, {start: a/two@main, tokens: 6.3G, pooling: mean}]"
+    found = grid(tmp_path, GOOD.replace(ladder, ready))
+    rungs = [c for c in found if c.phase == "pretrain" and c.parameters["seed"] == 0]
+    assert [c.slug for c in rungs] == ["s0-p1G", "s0-p6.3G"]
+    asked = [(c.parameters["start"], c.parameters["before"], c.parameters["tokens"]) for c in rungs]
+    assert asked == [("a/one", 10**9, 0), ("a/two@main", 63 * 10**8, 0)]
+    assert [c.parameters["pooling"] for c in rungs] == [None, "mean"] and not any(c.inputs for c in rungs)
+
+
 def test_a_tasks_own_settings_reach_its_cells_alone(tmp_path):
     text = GOOD.replace("intermediate:\n", "intermediate:\n  settings: {mnli: {length: 77}}\n")
     found = grid(tmp_path, text + "  settings: {sst: {epochs: 9}}\n  perturbations: [typos]\n")
-    assert {c.parameters["length"] for c in found if c.phase == "intermediate"} == {77}
+    tuned = [c.parameters for c in found if c.phase == "intermediate"]
+    assert all(given["settings"] == {"mnli": {"length": 77}} and given["length"] == 128 for given in tuned)
     targets = [c.parameters for c in found if c.phase == "target"]
     assert all(given["settings"] == {"sst": {"epochs": 9}} and given["length"] == 128 for given in targets)
     assert targets[0]["perturbations"] == [["typos", 0.05], ["typos", 0.1], ["typos", 0.2]]

@@ -1,211 +1,64 @@
-"""Batches as a pure function of (seed, step): no iterator, no state, so that a resumed run is one integer.
-Text is encoded once, kept beside the runs and memory-mapped; what is drawn at a step is computed from the seed
-and the step alone."""
+"""What a training step is given: labelled examples as a pure function of (seed, step), and any batch as the parts that
+a device holds at once. There is no iterator and no state, so that a resumed run is one integer."""
 
-import hashlib
-import itertools
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import functools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from xlt_utils import contamination, encoders, store
 from xlt_utils import data as data_
-from xlt_utils.encoding import Encoded
+from xlt_utils import orders
+from xlt_utils.encoding import IGNORED, Encoded
 
-HELD_OUT = 32  # sequences a language that are never trained on: the validation loss is theirs
-# Streams of random numbers that must not meet carry their own number beside the seed.
-_DRAW, _SHUFFLE, _MASK = 1, 2, 3
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """A vocabulary: its tokenizer, and the sample of text that it was trained on, empty for a checkpoint's own."""
-
-    tokenizer: PreTrainedTokenizerFast
-    sample: dict
-
-    def facts(self) -> dict:
-        """What a record says of it: pieces, sha256, and the sample's lines a language with their sha256."""
-        return {"pieces": len(self.tokenizer), "sha256": encoders.fingerprint(self.tokenizer), "sample": self.sample}
+BatchAt = Callable[[int], dict]  # from a step, counted from 0, to its batch
 
 
-def vocabulary(
-    data: str, languages: Sequence[str], size: int | None, sample: int, exponent: float, start: str = "scratch"
-) -> Vocabulary:
-    """The study's vocabulary, trained at the first call on the first lines of each language and read
-    afterwards; of a study that starts from a checkpoint, that checkpoint's. `sample` lines in all, shared out in
-    proportion to (lines of a language) ** exponent."""
-    if start != "scratch":
-        return Vocabulary(encoders.tokenizer_of(start), {"lines": {}})
-
-    def build(folder: Path) -> None:
-        lines, counts = _sample(data, languages, sample, exponent)
-        encoders.wrap(encoders.train_vocabulary(lines, size)).save_pretrained(folder)
-        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        (folder / "sample.json").write_text(json.dumps({"lines": counts, "sha256": digest}))
-
-    key = {
-        "data": data_.fingerprint(data),
-        "languages": list(languages),
-        "size": size,
-        "sample": sample,
-        "exp": exponent,
-    }
-    folder = store.built("vocabulary", key, build, contamination.CODE)
-    return Vocabulary(AutoTokenizer.from_pretrained(folder), json.loads((folder / "sample.json").read_text()))
-
-
-class Text:
-    """The pretraining text of a study, encoded and cut into sequences of `length` pieces.
-
-    A sequence is `<s>` and the next pieces of its language's stream, in which `</s>` ends each line. The
-    last HELD_OUT sequences of a language are for validation. Sequences of a language are drawn with probability in
-    proportion to (its share of the sequences) ** exponent, each at most once. `contaminated` counts the lines of each
-    language that were left out because a test holds them.
-    """
-
-    def __init__(self, data: str, languages: Sequence[str], tokenizer, length: int, exponent: float):
-        self.languages, self.length, self.tokenizer = list(languages), length, tokenizer
-        self.ordinary = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
-        streams = [_stream(data, language, self.tokenizer) for language in languages]
-        self.contaminated = {language: dropped for language, (_, dropped) in zip(languages, streams, strict=True)}
-        self.sequences = [
-            pieces[: len(pieces) // (length - 1) * (length - 1)].reshape(-1, length - 1) for pieces, _ in streams
-        ]
-        self.available = np.array([len(rows) - HELD_OUT for rows in self.sequences], dtype=np.int64)
-        for language, rows in zip(languages, self.available, strict=True):
-            if rows < 1:
-                raise data_.DataError(f"the text of {language!r} fills no {HELD_OUT + 1} sequences of {length} pieces")
-        weights = self.available**exponent
-        self.shares = weights / weights.sum()
-
-    def draw(self, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The first `count` sequences of the seed's order: `(count,)` language indices and ranks within the
-        language. A longer draw begins with the shorter one. Raises DataError where a language has too little
-        text to give each sequence only once."""
-        numbers = np.random.default_rng([seed, _DRAW]).random(count)
-        languages = np.searchsorted(self.shares.cumsum()[:-1], numbers, side="right")
-        ranks = np.zeros(count, dtype=np.int64)
-        for index, available in enumerate(self.available):
-            mine = languages == index
-            needed = int(mine.sum())
-            if needed > available:
-                raise data_.DataError(
-                    f"{count * self.length:,} tokens need {needed * self.length:,} of {self.languages[index]!r}, "
-                    f"whose text has {available * self.length:,}: take a smaller rung, more text or a larger exponent"
-                )
-            ranks[mine] = np.arange(needed)
-        return languages, ranks
-
-    def batches(self, seed: int, steps: int, batch: int, mask_rate: float):
-        """The function from a step (below `steps`) to its masked batch."""
-        languages, ranks = self.draw(seed, steps * batch)
-        orders = [
-            np.random.default_rng([seed, _SHUFFLE, index]).permutation(n) for index, n in enumerate(self.available)
-        ]
-
-        def at(step: int) -> dict[str, torch.Tensor]:
-            places = range(step * batch, (step + 1) * batch)
-            rows = [self.sequences[languages[p]][orders[languages[p]][ranks[p]]] for p in places]
-            return self.mask(np.stack(rows), mask_rate, np.random.default_rng([seed, _MASK, step]))
-
-        return at
-
-    def validation(self, language: str, mask_rate: float) -> dict[str, torch.Tensor]:
-        """The held-out sequences of a language under one fixed mask."""
-        index = self.languages.index(language)
-        return self.mask(self.sequences[index][-HELD_OUT:], mask_rate, np.random.default_rng([0, _MASK, index]))
-
-    def mask(self, rows: np.ndarray, rate: float, random: np.random.Generator) -> dict[str, torch.Tensor]:
-        """Hide pieces as BERT does (Devlin et al. 2019, §3.1): of those chosen 80 % become `<mask>`, 10 % another
-        piece, 10 % stay. Takes `(batch, length - 1)` pieces; gives `input_ids (batch, length)`, `places`
-        (flat indices of the chosen) and their `labels`."""
-        ids = np.concatenate([np.full((len(rows), 1), self.tokenizer.cls_token_id), rows], axis=1).astype(np.int64)
-        special = np.isin(ids, self.tokenizer.all_special_ids)
-        places = np.flatnonzero((random.random(ids.shape) < rate) & ~special)
-        labels = ids.ravel()[places]
-        fate = random.random(len(places))
-        others = self.ordinary[random.integers(len(self.ordinary), size=len(places))]
-        hidden = np.where(fate < 0.8, self.tokenizer.mask_token_id, np.where(fate < 0.9, others, labels))
-        ids.ravel()[places] = hidden
-        return {
-            "input_ids": torch.from_numpy(ids),
-            "places": torch.from_numpy(places),
-            "labels": torch.from_numpy(labels),
-        }
-
-    def tokens(self) -> dict[str, int]:
-        """The tokens that each language has for training."""
-        return dict(zip(self.languages, (self.available * self.length).tolist(), strict=True))
-
-    def counts(self, seed: int, sequences: int) -> dict[str, int]:
-        """The tokens of each language among the first `sequences` of the seed's order."""
-        languages, _ = self.draw(seed, sequences)
-        tokens = np.bincount(languages, minlength=len(self.languages)) * self.length
-        return dict(zip(self.languages, tokens.tolist(), strict=True))
-
-
-def subset(encoded: Encoded, seed: int, examples: int) -> np.ndarray:
-    """The items of the first `examples` of the seed's order: nested, a larger subset begins with the smaller."""
-    order = np.random.default_rng([seed, _DRAW]).permutation(encoded.examples)[:examples]
+def subset(encoded: Encoded, seed: int, examples: int, stream: int = 0) -> np.ndarray:
+    """The items of the first `examples` of the seed's order: nested, a larger subset begins with the smaller. Of
+    another `stream` the order is another."""
+    order = np.random.default_rng([seed, orders.DRAW, stream]).permutation(encoded.examples)[:examples]
     if len(order) < examples:
         raise data_.DataError(f"{examples:,} examples asked for, {len(order):,} there")
     first = np.searchsorted(encoded.sentences, order)
     last = np.searchsorted(encoded.sentences, order, side="right")
-    return np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)])
+    return np.concatenate([np.arange(0), *(np.arange(a, b) for a, b in zip(first, last, strict=True))])
 
 
-def one_pass(encoded: Encoded, rows: np.ndarray, batch: int):
-    """The function from a step to the next `batch` of `rows`, in their order: each row is seen once."""
-    return lambda step: encoded.batch(rows[step * batch : (step + 1) * batch])
+def epochs(encoded: Encoded, rows: np.ndarray, batch: int, seed: int) -> BatchAt:
+    """The function from a step to a batch of `rows`: in their own order first, shuffled anew in each epoch after.
+    Epochs follow each other without a short batch between them."""
 
-
-def epochs(encoded: Encoded, rows: np.ndarray, batch: int, seed: int):
-    """The function from a step to a batch of `rows`, shuffled anew each epoch. Epochs follow each other without
-    a short batch between them."""
+    @functools.lru_cache(maxsize=2)
+    def order(epoch: int) -> np.ndarray:
+        return np.random.default_rng([seed, orders.SHUFFLE, epoch]).permutation(rows) if epoch else rows
 
     def at(step: int) -> dict[str, torch.Tensor]:
         places = np.arange(step * batch, (step + 1) * batch)
-        orders = {
-            e: np.random.default_rng([seed, _SHUFFLE, e]).permutation(rows) for e in set((places // len(rows)).tolist())
-        }
-        return encoded.batch([orders[place // len(rows)][place % len(rows)] for place in places.tolist()])
+        shuffled = {epoch: order(epoch) for epoch in np.unique(places // len(rows)).tolist()}
+        return encoded.batch([shuffled[place // len(rows)][place % len(rows)] for place in places.tolist()])
 
     return at
 
 
-def _sample(data: str, languages: Sequence[str], lines: int, exponent: float) -> tuple[list[str], dict[str, int]]:
-    held = {language: data_.lines(data, language) for language in languages}
-    weights = np.array([held[language] for language in languages]) ** exponent
-    counts = (weights / weights.sum() * lines).astype(int)
-    counts = {language: min(int(n), held[language]) for language, n in zip(languages, counts, strict=True)}
-    chosen = [list(itertools.islice(_lines(data, language), n)) for language, n in counts.items()]
-    return [line for lines_ in chosen for line in lines_], counts
+def parts(batch: dict, most: int | None, at_least: int = 1) -> Iterator[tuple[float, dict]]:
+    """A batch cut into parts of at most `most` items (sequences, examples), at least so many parts. Each comes with its
+    share of the labels: the losses' sum weighted with these is the whole batch's loss."""
+    labels = batch["labels"]
+    count = len(labels)
+    size = max(1, min(most or count, -(-count // at_least)))
+    if size >= count:
+        yield 1.0, batch
+        return
+    whole = int((labels != IGNORED).sum())
+    for start in range(0, count, size):
+        cut = {name: _rows(value, start, start + size, count) for name, value in batch.items()}
+        yield int((cut["labels"] != IGNORED).sum()) / max(1, whole), cut
 
 
-def _lines(data: str, language: str) -> Iterable[str]:
-    return itertools.chain.from_iterable(lines for lines, _ in contamination.clean(data, language))
-
-
-def _stream(data: str, language: str, tokenizer) -> tuple[np.ndarray, int]:
-    """All pieces of a language's text on disk, `</s>` after each line, memory-mapped; and the number of lines left
-    out since a test holds them."""
-
-    def build(half: Path) -> None:
-        dropped = 0
-        with open(half / "pieces.bin", "wb") as file:
-            for lines, contaminated in contamination.clean(data, language):
-                dropped += contaminated
-                for ids in tokenizer(lines, add_special_tokens=False)["input_ids"] if lines else ():
-                    np.array([*ids, tokenizer.sep_token_id], dtype=np.int32).tofile(file)
-        (half / "dropped.json").write_text(json.dumps(dropped))
-
-    key = {"data": data_.fingerprint(data), "language": language, "tokenizer": encoders.fingerprint(tokenizer)}
-    folder = store.built("text", key, build, contamination.CODE)
-    dropped = json.loads((folder / "dropped.json").read_text())
-    return np.memmap(folder / "pieces.bin", dtype=np.int32, mode="r"), dropped
+def _rows(value, start: int, stop: int, items: int):
+    """The rows of some items in a tensor that has one or more rows an item; what is no tensor belongs to all."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    options = len(value) // items
+    return value[start * options : stop * options]

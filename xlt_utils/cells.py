@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xlt_utils import hashes, paths, records, sources
 
 if TYPE_CHECKING:  # a notebook's last cell needs the hashes, not the study file's models
-    from xlt_utils.study import Arm, Study
+    from xlt_utils.study import Arm, Rung, Study
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Grid:
         """Complete a cell with what follows from the rest: its paths, its hash, its folder."""
         if phase not in self.code:
             self.code[phase] = sources.code(paths.resolve(paths.notebook(phase)), phase)
-        parameters = {"study": self.study.name, "data": self.data, **parameters, "threads": self.study.threads}
+        machine = {"threads": self.study.threads, "devices": self.study.devices}
+        parameters = {"study": self.study.name, "data": self.data, **parameters, **machine}
         parameters |= {name: cell and cell.folder for name, cell in inputs.items()}
         read = tuple(cell for cell in inputs.values() if cell)
         hash = hashes.digest(phase, parameters, self.code[phase], self.fingerprint, [cell.hash for cell in read])
@@ -66,22 +67,25 @@ def expand(study: Study, data: str | None = None, fingerprint: str | None = None
         data = loading.locate(study.data, study.microworld_settings())
     grid = Grid(study, data, hashes.fingerprint(data) if fingerprint is None else fingerprint)
     for seed in study.seeds:
-        rung = None
-        for tokens in study.pretrain.tokens:
-            rung = grid.add("pretrain", f"s{seed}-p{short(tokens)}", _pretrain(study, seed, tokens), previous=rung)
-            _targets(grid, seed, rung)
+        below = None
+        for rung in study.pretrain.rungs:
+            slug = f"s{seed}-p{short(rung.before + rung.tokens)}"
+            pretrained = grid.add("pretrain", slug, _pretrain(study, seed, rung), previous=below)
+            below = pretrained if study.pretrain.shares_trunk and rung.tokens else None
+            _targets(grid, seed, pretrained)
             for arm in study.intermediate.arms:
-                _ladder(grid, seed, rung, arm)
+                _ladder(grid, seed, pretrained, arm)
     return grid.cells
 
 
 def _ladder(grid: Grid, seed: int, pretrained: Cell, arm: Arm) -> None:
     """One arm's rungs from one pretrained encoder, each followed by the target tasks."""
-    rung = None
-    for examples in grid.study.intermediate.examples:
+    below, phase = None, grid.study.intermediate
+    for examples in phase.examples:
         slug = f"{pretrained.slug}-{arm.name}-i{short(examples)}"
         parameters = _intermediate(grid.study, seed, arm, examples)
-        rung = grid.add("intermediate", slug, parameters, checkpoint=pretrained, previous=rung)
+        rung = grid.add("intermediate", slug, parameters, checkpoint=pretrained, previous=below)
+        below = rung if phase.shares_trunk else None
         _targets(grid, seed, rung, arm.targets)
 
 
@@ -91,20 +95,32 @@ def _targets(grid: Grid, seed: int, checkpoint: Cell, wanted: list[str] | None =
         grid.add("target", slug, _target(grid.study, seed, tasks, languages), checkpoint=checkpoint)
 
 
-def _pretrain(study: Study, seed: int, tokens: int) -> dict[str, Any]:
+def _pretrain(study: Study, seed: int, rung: Rung) -> dict[str, Any]:
     phase = study.pretrain
-    encoder = phase.encoder.model_dump()
-    if phase.encoder.is_scratch:
-        encoder["architecture"] = phase.encoder.architecture or "modernbert"
-    settings = phase.model_dump(exclude={"encoder", "tokens", "arm"})
-    return {"seed": seed, "languages": study.languages, **encoder, "tokens": tokens, **settings}
+    seen = max(phase.tokens) if phase.arm == "repeated" and rung.tokens else None
+    settings = phase.model_dump(exclude={"encoder", "tokens", "checkpoints", "arm"})
+    ladder = {"before": rung.before, "tokens": rung.tokens, "seen": seen}
+    return {"seed": seed, "languages": study.languages, **rung.encoder.model_dump(), **ladder, **settings}
 
 
 def _intermediate(study: Study, seed: int, arm: Arm, examples: int) -> dict[str, Any]:
-    task, settings = arm.tasks[0], study.intermediate.model_dump(exclude={"examples", "arms", "settings"})
-    if task in study.intermediate.settings:
-        settings |= study.intermediate.settings[task].model_dump(exclude_none=True)
-    return {"seed": seed, "arm": arm.name, "task": task, "examples": examples, **settings}
+    phase, text = study.intermediate, study.pretrain
+    common = phase.model_dump(exclude={"examples", "arms", "settings"})
+    own = {name: phase.settings[name].model_dump(exclude_none=True) for name in arm.tasks if name in phase.settings}
+    condition = arm.model_dump(exclude={"name", "targets", "learning_rate", "mlm_languages"})
+    condition["mlm_languages"] = arm.text_languages(study.languages)
+    masked = {"mlm_length": text.length, "mask_rate": text.mask_rate, "language_exponent": text.language_exponent}
+    rate = {"learning_rate": arm.learning_rate or phase.learning_rate}
+    return {
+        "seed": seed,
+        "arm": arm.name,
+        "examples": examples,
+        **condition,
+        **masked,
+        **common,
+        **rate,
+        "settings": own,
+    }
 
 
 def _target(study: Study, seed: int, tasks: list[str], languages: list[str]) -> dict[str, Any]:

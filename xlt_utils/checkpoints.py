@@ -20,9 +20,9 @@ class CheckpointError(ValueError):
 
 
 def save(folder: Path, tensors: dict[str, torch.Tensor], facts: dict) -> None:
-    """Write a checkpoint, replacing the one before only once the new one is whole on the disk."""
+    """Write a checkpoint. The one before is kept beside it, and replaced only once the new one is whole on the disk."""
     folder = Path(folder)
-    half, old = folder.with_name(folder.name + ".half"), folder.with_name(folder.name + ".old")
+    half, before = folder.with_name(folder.name + ".half"), _before(folder)
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
     save_file(
@@ -33,21 +33,17 @@ def save(folder: Path, tensors: dict[str, torch.Tensor], facts: dict) -> None:
     (half / MANIFEST).write_text(json.dumps(sums))
     for file in half.iterdir():
         _sync(file)
-    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
-        folder.rename(old)
+        shutil.rmtree(before, ignore_errors=True)
+        folder.rename(before)
     half.rename(folder)
     _sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
-def exists(folder: Path) -> bool:
-    """Whether a checkpoint is there, whole or not; a stop between two renames may have left only the one before."""
-    folder = Path(folder)
-    old = folder.with_name(folder.name + ".old")
-    if not folder.exists() and old.exists():
-        old.rename(folder)
-    return folder.exists()
+def kept(folder: Path) -> list[Path]:
+    """The checkpoints that are there under a name, whole or not, the newest first: at most two, and after a stop
+    between two renames perhaps only the one before."""
+    return [one for one in (Path(folder), _before(folder)) if one.exists()]
 
 
 def load(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
@@ -71,3 +67,7 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _before(folder: Path) -> Path:
+    return Path(folder).with_name(Path(folder).name + ".before")

@@ -4,11 +4,13 @@ transformers saves them, counted in parameters and FLOPs. A checkpoint is a fold
 
 import hashlib
 import io
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
@@ -59,15 +61,15 @@ def wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **tokens)
 
 
-def configuration(architecture: str, *, layers: int, width: int, heads: int, vocabulary: int, length: int):
-    """The configuration of a scratch encoder, `modernbert` or `xlm-roberta`.
+def configuration(architecture: str | None, *, layers: int, width: int, heads: int, vocabulary: int, length: int):
+    """The configuration of a scratch encoder, `modernbert` (also where none is named) or `xlm-roberta`.
 
     ModernBERT here attends globally in every layer (the sequences are short) and has gated units of
     twice the width, so that both forms have about 12 · width² weights a layer. Sentences are pooled by the
     mean of their pieces: encoders this small do not learn to fill one summary piece.
     """
     shape = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads, "vocab_size": vocabulary}
-    if architecture == "modernbert":
+    if architecture in (None, "modernbert"):
         return ModernBertConfig(
             **shape,
             **_IDS,
@@ -126,11 +128,11 @@ def load(start: str | Path, pretrains: bool = False) -> tuple[torch.nn.Module, P
     own.
     """
     place, options = _place(start)
+    tokenizer = tokenizer_of(start)
     logging.set_verbosity_error()  # reports of a fresh head and bars of a tiny load say nothing here
     logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(place, **options)
-        tokenizer = AutoTokenizer.from_pretrained(place, **options)
         has_head = any(name.endswith("ForMaskedLM") for name in config.architectures or ())
         kind = AutoModelForMaskedLM if has_head or pretrains else AutoModel
         weights = {"use_safetensors": True, "dtype": torch.float32, "attn_implementation": attention()}
@@ -138,19 +140,21 @@ def load(start: str | Path, pretrains: bool = False) -> tuple[torch.nn.Module, P
         model = kind.from_pretrained(place, config=config, **weights, **options)
     except (OSError, ValueError, ImportError) as error:
         raise CheckpointFault(f"{start}: no encoder to start from: {error}") from error
-    for needed in ("cls_token_id", "sep_token_id", "pad_token_id"):
-        if not tokenizer.is_fast or getattr(tokenizer, needed) is None:
-            raise CheckpointFault(f"{start}: the study needs a fast tokenizer with {needed}")
     return model, tokenizer
 
 
 def tokenizer_of(start: str | Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint, without its weights."""
+    """The tokenizer of a checkpoint, without its weights. Raises CheckpointFault where there is none that is fast and
+    has the tokens that the study sets."""
     place, options = _place(start)
     try:
-        return AutoTokenizer.from_pretrained(place, **options)
+        tokenizer = AutoTokenizer.from_pretrained(place, **options)
     except (OSError, ValueError, ImportError) as error:
         raise CheckpointFault(f"{start}: no tokenizer: {error}") from error
+    for needed in ("cls_token_id", "sep_token_id", "pad_token_id"):
+        if not tokenizer.is_fast or getattr(tokenizer, needed) is None:
+            raise CheckpointFault(f"{start}: the study needs a fast tokenizer with {needed}")
+    return tokenizer
 
 
 def _place(start: str | Path) -> tuple[str, dict]:
@@ -169,8 +173,10 @@ def _place(start: str | Path) -> tuple[str, dict]:
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
-    """The sha256 of a tokenizer's whole definition: what was encoded with it is named after it."""
-    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    """The sha256 of a tokenizer's definition: what was encoded with it is named after it. How far it cut and padded
+    when it was last called is no part of that."""
+    definition = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
+    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
 
 
 def default_layer(layers: int) -> int:
@@ -194,6 +200,17 @@ def precision() -> str:
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+
+
+def accelerator() -> Accelerator:
+    """What places a training on its devices and casts its products to `precision()`; the processes that
+    train.py starts share each batch."""
+    sparse = DistributedDataParallelKwargs(find_unused_parameters=True)  # a step trains one of several heads
+    return Accelerator(
+        cpu=not torch.cuda.is_available(),
+        mixed_precision={"bf16": "bf16", "fp32": "no"}[precision()],
+        kwargs_handlers=[sparse],
+    )
 
 
 def prepare(threads: int) -> None:

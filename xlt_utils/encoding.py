@@ -4,14 +4,14 @@ runs and read by every run that asks for the same. A batch is rows of an `Encode
 import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from xlt_utils import data as data_
-from xlt_utils import encoders, labelled, perturb, store
+from xlt_utils import encoders, labelled, orders, perturb, store
 from xlt_utils.tasks import Task
 
 IGNORED = -100  # the label that torch's cross entropy leaves out
@@ -55,6 +55,21 @@ class Encoded:
         """The places in `pieces` of the rows of some items."""
         rows = [item * self.options + option for item in items for option in range(self.options)]
         return [slice(self.starts[row], self.starts[row + 1]) for row in rows]
+
+    def shuffled(self, seed: int) -> "Encoded":
+        """The same examples, their labels given to others: as often as before, and no task is left to learn. A tag goes
+        to another word, an answer to another place of its context, as long as it was."""
+        random, labels = np.random.default_rng([seed, orders.LABELS]), self.labels.copy()
+        if labels.ndim == 2:
+            for row, (first, last) in enumerate(labels):
+                inside = np.flatnonzero(self.offsets[self.starts[row] : self.starts[row + 1], 0] >= 0)
+                if last:  # 0, 0 stands for no answer here
+                    begin = random.integers(inside[0], inside[-1] - (last - first) + 1)
+                    labels[row] = begin, begin + last - first
+        else:
+            given = labels != IGNORED
+            labels[given] = random.permutation(labels[given])
+        return replace(self, labels=labels)
 
     def batch(self, items: Sequence[int]) -> dict[str, torch.Tensor]:
         """Items as `input_ids` and `attention_mask (rows, longest)`, with `labels` of the task's shape."""

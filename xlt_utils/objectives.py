@@ -1,10 +1,14 @@
-"""What an encoder is trained for: masked pieces, or the labels of a task. An objective takes a batch of batches.py
-or encoding.py and gives a loss; the task objective also gives logits. One head a format."""
+"""What an encoder is trained for: masked pieces, the labels of a task, or several of these by turns. An objective is
+called with a batch (text.py, encoding.py) and gives its loss; that of a task also gives logits. One head a task, of a
+shape that its format says."""
+
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from xlt_utils import packing
 from xlt_utils.encoding import IGNORED
 from xlt_utils.tasks import Task
 
@@ -26,14 +30,16 @@ class MaskedLM(nn.Module):
         self.model = model
         self.head = VOCABULARY_HEADS.get(model.config.model_type)
 
-    def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Mean cross entropy at the masked places of packed sequences, in nats a piece."""
+    def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Mean cross entropy at the hidden places of packed sequences, in nats a piece."""
+        labels = batch["labels"].flatten()
+        places = (labels != IGNORED).nonzero().squeeze(1)
         if self.head is None:  # an architecture that is not in the table gives the logits of all places
-            logits = self.model(input_ids=batch["input_ids"]).logits.flatten(0, 1)[batch["places"]]
+            logits = self.model(input_ids=batch["input_ids"]).logits.flatten(0, 1)[places]
         else:
             hidden = self.model.base_model(input_ids=batch["input_ids"]).last_hidden_state
-            logits = self.head(self.model, hidden.flatten(0, 1)[batch["places"]])
-        return cross_entropy(logits.float(), batch["labels"])
+            logits = self.head(self.model, hidden.flatten(0, 1)[places])
+        return _mean(logits.float(), labels[places])
 
 
 class TaskHead(nn.Module):
@@ -55,11 +61,11 @@ class TaskHead(nn.Module):
         first = [nn.Linear(width, width), nn.GELU()] if self.pools else []
         self.head = nn.Sequential(*first, nn.Linear(width, outputs))
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Logits: `(items, labels)` for sentences and options, `(rows, pieces, labels)` for words,
         `(rows, pieces, 2)` for spans, the padding's at minus infinity."""
         mask = batch["attention_mask"]
-        hidden = self.encoder(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
+        hidden = packing.states(self.encoder, batch["input_ids"], mask)
         if self.pools:
             hidden = mean_of_pieces(hidden, mask) if self.pools_mean else hidden[:, 0]
         logits = self.head(hidden).float()
@@ -67,15 +73,34 @@ class TaskHead(nn.Module):
             return logits.view(-1, len(self.task.labels))
         return logits.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf) if self.task.format == "span" else logits
 
-    def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Mean cross entropy over the batch's sentences, words, or answers' first and last pieces."""
-        logits = self(batch)
+        logits = self.logits(batch)
         if self.task.format == "span":  # a choice among the pieces
             logits = logits.transpose(1, 2)
-        return cross_entropy(logits.flatten(0, -2), batch["labels"].flatten(), ignore_index=IGNORED)
+        return _mean(logits.flatten(0, -2), batch["labels"].flatten())
+
+
+class Several(nn.Module):
+    """Several objectives on one encoder, a head each: a batch says in `part` which of them it is for. The name `mlm`
+    stands for the masked-LM objective, every other for that of a task."""
+
+    def __init__(self, model: nn.Module, tasks: Iterable[Task], seed: int, *, mlm: bool = False):
+        super().__init__()
+        heads = {task.name: TaskHead(model, task, seed) for task in tasks}
+        self.heads = nn.ModuleDict(heads | ({"mlm": MaskedLM(model)} if mlm else {}))
+
+    def forward(self, batch: dict) -> torch.Tensor:
+        """The loss of the batch's own objective."""
+        return self.heads[batch["part"]](batch)
 
 
 def mean_of_pieces(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean over the unmasked pieces: `(batch, pieces, width)` and `(batch, pieces)` give `(batch, width)`."""
     weights = mask.unsqueeze(-1).to(hidden.dtype)
     return (hidden * weights).sum(1) / weights.sum(1)
+
+
+def _mean(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean cross entropy at the labels that are not IGNORED; 0 where all are (a part of a batch may hold none)."""
+    return cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") / (labels != IGNORED).sum().clamp(min=1)

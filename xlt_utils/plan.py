@@ -146,19 +146,25 @@ def _work(cell: cells.Cell, machine: speed.Machine, fixed: float) -> Work:
     below = next((one for one in cell.inputs if one.phase == cell.phase), None)
     stored = 4 * machine.weights * 4  # the encoder, and a trunk with two moments a weight
     if cell.phase == "pretrain":
-        work.tokens = _rung(given["tokens"], below and below.parameters["tokens"], given["cooldown"])
+        work.tokens = given["seen"] or _rung(given["tokens"], below and below.parameters["tokens"], given)
         work.examples = work.tokens / given["length"]
         work.flops = encoders.flops(machine.config, work.tokens, given["length"], predicted=given["mask_rate"])
         work.tested = 32 * given["length"] * len(given["languages"])
         work.bytes += stored
         spent = work.tokens * machine.pretraining
     elif cell.phase == "intermediate":
-        work.examples = _rung(given["examples"], below and below.parameters["examples"], given["cooldown"])
-        length = machine.length(given["task"])
-        work.tokens, work.tested = work.examples * length, (given["evaluation_examples"] or 2000) * length
-        work.flops = encoders.flops(machine.config, work.tokens, length)
-        work.bytes += stored
-        spent = work.tokens * machine.tuning + work.examples / given["batch"] * machine.step
+        work.examples = given["epochs"] * _rung(given["examples"], below and below.parameters["examples"], given)
+        masked = work.examples * given["mlm_share"] * given["mlm_length"]
+        spent = masked * machine.pretraining
+        work.tokens, work.bytes = masked, work.bytes + stored
+        work.flops = encoders.flops(machine.config, masked, given["mlm_length"], predicted=given["mask_rate"])
+        for name in given["tasks"]:  # as if they shared the steps alike
+            length, share = machine.length(name), (1 - given["mlm_share"]) / len(given["tasks"])
+            tokens = work.examples * share * length
+            work.tokens += tokens
+            work.tested += (given["evaluation_examples"] or 2000) * length
+            work.flops += encoders.flops(machine.config, tokens, length)
+            spent += tokens * machine.tuning + work.examples * share / given["batch"] * machine.step
     else:
         spent = 0.0
         for name in given["tasks"]:
@@ -180,9 +186,9 @@ def _work(cell: cells.Cell, machine: speed.Machine, fixed: float) -> Work:
     return work
 
 
-def _rung(size: int, below: int | None, cooldown: float) -> float:
+def _rung(size: int, below: int | None, given: dict[str, Any]) -> float:
     """What a rung trains itself: its trunk above the trunk below, and its cooldown."""
-    return (size - (below or 0)) * (1 - cooldown) + size * cooldown
+    return size - (below or 0) * (1 - given["cooldown"])
 
 
 def _fixed(grid: list[cells.Cell]) -> float:

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from xlt_utils import encoders
-from xlt_utils.batches import Text
 from xlt_utils.encoding import IGNORED, Encoded
 from xlt_utils.objectives import MaskedLM, TaskHead, mean_of_pieces
 from xlt_utils.tasks import Task
+from xlt_utils.text import Text
 
 PIECES = 8_192  # padded pieces in a batch at the most: bounds the memory, changes no prediction by more than rounding
 BEST = 20  # first and last pieces of an answer that are combined (SQuAD's n-best)
@@ -95,13 +95,13 @@ def held_out_loss(objective: MaskedLM, text: Text, mask_rate: float) -> dict[str
     for language in text.languages:
         batch = {name: tensor.to(encoders.device()) for name, tensor in text.validation(language, mask_rate).items()}
         with encoders.autocast():
-            losses[language] = objective.loss(batch).item()
+            losses[language] = objective(batch).item()
     return losses
 
 
 def _logits(objective: TaskHead, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     with encoders.autocast():
-        return objective({name: tensor.to(encoders.device()) for name, tensor in batch.items()}).float()
+        return objective.logits({name: tensor.to(encoders.device()) for name, tensor in batch.items()}).float()
 
 
 def _by_length(encoded: Encoded) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:

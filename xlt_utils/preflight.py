@@ -1,9 +1,11 @@
 """What a study's data and checkpoint would show only later, found before any kernel starts: data sets, configs and
 columns that are not there, languages that a task lacks, rungs larger than the data."""
 
-from xlt_utils import batches, encoders, labelled
+import numpy as np
+
 from xlt_utils import data as data_
-from xlt_utils.study import Study
+from xlt_utils import encoders, labelled, mixture, text
+from xlt_utils.study import Arm, Study
 from xlt_utils.tasks import TASKS
 
 
@@ -16,17 +18,18 @@ def check(study: Study) -> list[str]:
         data = data_.locate(study.data, study.microworld_settings())
     except data_.DataError as error:
         return [str(error)]
-    wanted = [
-        ("intermediate.examples", name, max(study.intermediate.examples, default=0)) for name in _arm_tasks(study)
-    ]
+    for number, arm in enumerate(study.intermediate.arms):
+        try:
+            faults += [f"intermediate.arms.{number}: {text}" for text in _check_arm(study, arm, data)]
+        except data_.DataError as error:
+            faults.append(str(error))
     for name in (name for name in study.target.tasks if TASKS[name].trains):
         own = study.target.settings.get(name)
-        wanted.append(("target.examples", name, (own and own.examples) or study.target.examples))
-    for field, name, number in wanted:
+        number = (own and own.examples) or study.target.examples
         try:
             there = len(labelled.read(TASKS[name], "train", data))
             if number > there:
-                faults.append(f"{field}: {number:,} is more than the {there:,} training examples of {name}")
+                faults.append(f"target.examples: {number:,} is more than the {there:,} training examples of {name}")
         except data_.DataError as error:
             faults.append(str(error))
     for name in study.target.tasks:
@@ -44,31 +47,55 @@ def check(study: Study) -> list[str]:
     return faults
 
 
+def _check_arm(study: Study, arm: Arm, data: str) -> list[str]:
+    """What an arm's largest rung asks of its tasks and they do not have."""
+    largest, batch = max(study.intermediate.examples, default=0), study.intermediate.batch
+    parts = [(name, language) for name in arm.tasks for language in arm.languages]
+    sizes = [len(labelled.read(TASKS[name], _part(language), data, language)) for name, language in parts]
+    shares = mixture.sampled(sizes, **arm.sampling.model_dump()) * (1 - arm.mlm_share)
+    needs = mixture.needs(np.array([*shares, arm.mlm_share]), largest, batch)
+    return [
+        f"{largest:,} examples need {needed:,} of {name} in {language!r}, which has {there:,}: take a smaller rung"
+        + (", a `cap` or another sampling" if len(parts) > 1 else "")
+        for (name, language), needed, there in zip(parts, needs, sizes, strict=False)
+        if needed > there
+    ]
+
+
+def _part(language: str) -> str:
+    return "train" if language == "en" else "translated"
+
+
 def _check_start(study: Study) -> list[str]:
-    if study.pretrain.encoder.is_scratch:
-        return []
-    try:
-        encoders.load(study.pretrain.encoder.start)
-    except encoders.CheckpointFault as error:
-        return [f"pretrain.encoder.start: {error}"]
-    return []
+    faults = []
+    for number, rung in enumerate(study.pretrain.rungs):
+        field = f"pretrain.checkpoints.{number}.start" if study.pretrain.checkpoints else "pretrain.encoder.start"
+        try:
+            if not rung.encoder.is_scratch and (number == 0 or study.pretrain.checkpoints):
+                encoders.load(rung.encoder.start)
+        except encoders.CheckpointFault as error:
+            faults.append(f"{field}: {error}")
+    return faults
 
 
 def _check_text(study: Study, data: str) -> list[str]:
-    settings = study.pretrain
-    if not settings.encoder.is_scratch and not any(settings.tokens):
-        return []  # a checkpoint as it stands reads no text
-    try:
-        sizes = (settings.encoder.vocabulary, settings.vocabulary_sample, settings.language_exponent)
-        tokenizer = batches.vocabulary(data, study.languages, *sizes, settings.encoder.start).tokenizer
-        text_ = batches.Text(data, study.languages, tokenizer, settings.length, settings.language_exponent)
-        steps = max(settings.tokens) // (settings.length * settings.batch)
-        for seed in study.seeds:
-            text_.draw(seed, steps * settings.batch)
-    except data_.DataError as error:
-        return [f"pretrain.tokens: {error}"]
-    return []
-
-
-def _arm_tasks(study: Study) -> list[str]:
-    return sorted({name for arm in study.intermediate.arms for name in arm.tasks})
+    """What pretraining, and masked-LM steps beside a task, ask of the text and it does not have."""
+    settings, faults = study.pretrain, []
+    asked = [("pretrain.tokens", study.languages, max(rung.tokens for rung in settings.rungs) // settings.length)]
+    for number, arm in enumerate(study.intermediate.arms):
+        sequences = round(arm.mlm_share * max(study.intermediate.examples, default=0))
+        asked.append((f"intermediate.arms.{number}.mlm_share", arm.text_languages(study.languages), sequences))
+    sizes = (settings.vocabulary_sample, settings.language_exponent)
+    for field, languages, sequences in asked:
+        if not sequences and not settings.rungs[0].encoder.is_scratch:
+            continue  # a checkpoint as it stands reads no text
+        try:
+            for encoder in {rung.encoder for rung in settings.rungs} if languages else ():
+                given = (data, study.languages, encoder.vocabulary, *sizes, encoder.start)
+                tokenizer = text.vocabulary(*given).tokenizer
+                read = text.Text(data, languages, tokenizer, settings.length, settings.language_exponent)
+                for seed in study.seeds:
+                    read.draw(seed, sequences)
+        except data_.DataError as error:
+            faults.append(f"{field}: {error}")
+    return faults

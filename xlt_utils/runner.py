@@ -82,11 +82,20 @@ def _attempt(folder: Path, given: dict[str, Any], kernel: str, limit: float | No
             code = DONE
         error = None if code == DONE else _error(attempt, code, limit)
         seconds = round(time.time() - began, 2)
+        if code == DONE:
+            _forget(folder)
         state |= {"ended": stamp(time.time()), "seconds": seconds, "error": error}
         records.write_json(attempt / "attempt.json", state | {"status": STATUS.get(code, "failed"), "exit": code})
     if code != DONE:
         print(f"{given['cell']}: {error}\n  see {paths.relative(attempt)}/log.txt", file=sys.stderr)
     return code
+
+
+def _forget(folder: Path) -> None:
+    """Remove what only an unfinished run needs: the states that it would have gone on from."""
+    for name in ("last", "best"):
+        for state in folder.glob(f"state/**/{name}*"):
+            shutil.rmtree(state, ignore_errors=True)
 
 
 def _watch(folder: Path, attempt: Path, given: dict[str, Any], kernel: str, limit: float | None) -> int:

@@ -24,11 +24,11 @@ class Machine:
     def __init__(self, study: Study, data: str):
         import numpy as np
 
-        from xlt_utils import batches, encoders, encoding, labelled, objectives, predict
+        from xlt_utils import batches, encoders, encoding, labelled, objectives, predict, text
 
         self.study, self.data = study, data
-        phase, given = study.pretrain, study.pretrain.encoder.model_dump()
-        self.tokenizer = batches.vocabulary(
+        phase, given = study.pretrain, study.pretrain.rungs[-1].encoder.model_dump()
+        self.tokenizer = text.vocabulary(
             data,
             study.languages,
             given.pop("vocabulary"),
@@ -37,12 +37,12 @@ class Machine:
             given["start"],
         ).tokenizer
         encoders.prepare(study.threads)
-        given["architecture"] = given["architecture"] or "modernbert"
         model = encoders.begin(**given, seed=0, vocabulary=len(self.tokenizer), length=phase.length)
         self.config = model.config
         self.weights = sum(weight.numel() for weight in model.parameters())
         self.pretraining = 0.0
-        if any(phase.tokens):
+        masked = any(rung.tokens for rung in phase.rungs) or any(arm.mlm_share for arm in study.intermediate.arms)
+        if masked:
             self.pretraining = _step_seconds(objectives.MaskedLM(model), self._masked) / (phase.batch * phase.length)
         trained = [name for name in study.target.tasks if TASKS[name].trains]
         trained += [name for arm in study.intermediate.arms for name in arm.tasks]
@@ -71,10 +71,11 @@ class Machine:
     def _masked(self, step: int) -> dict[str, Any]:
         import torch
 
+        from xlt_utils.encoding import IGNORED
+
         phase = self.study.pretrain
         ids = torch.randint(5, self.config.vocab_size, (phase.batch, phase.length))
-        places = torch.randperm(ids.numel())[: round(ids.numel() * phase.mask_rate)]
-        return {"input_ids": ids, "places": places, "labels": ids.ravel()[places]}
+        return {"input_ids": ids, "labels": ids.where(torch.rand(ids.shape) < phase.mask_rate, IGNORED)}
 
     @cache  # noqa: B019 one object a plan
     def length(self, name: str) -> float:

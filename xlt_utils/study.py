@@ -2,7 +2,9 @@
 every fault; reading a file and saying what is wrong with it is study_file.py's."""
 
 import difflib
+import itertools
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -106,7 +108,7 @@ class Encoder(Section):
     a folder), which has its own shape and vocabulary."""
 
     start: Annotated[str, Field(min_length=1)] = "scratch"
-    architecture: Literal["modernbert", "xlm-roberta"] | None = None
+    architecture: Literal["modernbert", "xlm-roberta"] | None = None  # from scratch `modernbert` unless it is given
     layers: Count | None = None
     width: Count | None = None
     heads: Count | None = None
@@ -131,14 +133,39 @@ class Encoder(Section):
         return [] if fits else [("heads", f"width {self.width} must be a multiple of twice the heads")]
 
 
-class Pretrain(Section):
-    """Phase 1. `warmup` is in tokens and the same for all rungs, `cooldown` a share of each rung."""
+class ReadyCheckpoint(Section):
+    """A published checkpoint as a rung of the pretraining ladder, with the tokens that it was trained on."""
+
+    start: Annotated[str, Field(min_length=1)]
+    tokens: Annotated[Size, Field(ge=0)]
+    pooling: Literal["first", "mean"] | None = None
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A rung of the pretraining ladder: what it starts from, the tokens that this had seen `before`, and those that it
+    is trained on here."""
 
     encoder: Encoder
-    tokens: Annotated[list[Annotated[Size, Field(ge=0)]], Field(min_length=1), AfterValidator(_rising)]
-    arm: Literal["fresh"] = "fresh"
+    before: int
+    tokens: int
+
+
+class Pretrain(Section):
+    """Phase 1, from an `encoder` on a ladder of `tokens` or, where they were trained elsewhere, `checkpoints` as they
+    stand. `arm: fresh` grows the text with the rung; `arm: repeated` gives every rung the steps of the largest, over
+    its own tokens again and again. On a `ladder` the rungs share a trunk; `independent` ones each warm up and decay
+    linearly. `warmup` is in tokens and the same for all rungs, `cooldown` a share of each rung. A device holds at most
+    `micro_batch` sequences at once."""
+
+    encoder: Encoder | None = None
+    tokens: Annotated[list[Annotated[Size, Field(ge=0)]], Field(min_length=1), AfterValidator(_rising)] | None = None
+    checkpoints: Annotated[list[ReadyCheckpoint], Field(min_length=1)] | None = None
+    arm: Literal["fresh", "repeated"] = "fresh"
+    schedule: Literal["ladder", "independent"] = "ladder"
     length: Count = 64
     batch: Count = 16
+    micro_batch: Count | None = None
     learning_rate: Rate = 1.5e-3
     warmup: Annotated[Size, Field(ge=0)] = 20_000
     cooldown: Share = 0.2
@@ -146,24 +173,89 @@ class Pretrain(Section):
     mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.15
     vocabulary_sample: Positive = 20_000
 
+    @property
+    def rungs(self) -> list[Rung]:
+        """The ladder, from the fewest tokens to the most."""
+        ready = [Rung(Encoder(start=one.start, pooling=one.pooling), one.tokens, 0) for one in self.checkpoints or ()]
+        return ready or [Rung(self.encoder, 0, tokens) for tokens in self.tokens]
+
+    @property
+    def shares_trunk(self) -> bool:
+        """Whether a rung goes on from the one below."""
+        return self.schedule == "ladder" and self.arm == "fresh" and not self.checkpoints
+
     def faults(self) -> list[tuple[str, str]]:
-        return _ladder("tokens", self.tokens, self.length * self.batch, self.warmup, self.cooldown)
+        if self.checkpoints:
+            given = [name for name in ("encoder", "tokens") if getattr(self, name) is not None]
+            if given:
+                return [(name, "the checkpoints have their own; leave it out") for name in given]
+            tokens = [one.tokens for one in self.checkpoints]
+            rises = all(one < other for one, other in itertools.pairwise(tokens))
+            return [] if rises else [("checkpoints", f"a ladder rises: their tokens are {tokens}")]
+        absent = [name for name in ("encoder", "tokens") if getattr(self, name) is None]
+        if absent:
+            return [("", f"without {' and '.join(absent)} there is no ladder; or name ready `checkpoints`")]
+        below = [(f"encoder.{field}".rstrip("."), text) for field, text in self.encoder.faults()]
+        return below + _ladder("tokens", self.tokens, self.length * self.batch, self.warmup, self.cooldown)
+
+
+class Sampling(Section):
+    """How the tasks of an arm share its steps: in proportion to their examples (of which `cap` count at most), that to
+    the power of 1 / temperature, or all alike (Raffel et al. 2020, §3.5.2)."""
+
+    kind: Literal["proportional", "temperature", "uniform"] = "proportional"
+    cap: Positive | None = None
+    temperature: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+
+    def faults(self) -> list[tuple[str, str]]:
+        odd = self.kind != "temperature" and self.temperature != 1
+        return [("temperature", "only `kind: temperature` has one")] if odd else []
 
 
 class Arm(Section):
-    """One experimental condition of phase 2. `targets` are the target tasks that follow it, all unless some are
-    named."""
+    """One experimental condition of phase 2: English examples of one or several `tasks`, a head each, in steps that
+    `sampling` shares out. With `mlm_share` that share of the steps is masked-LM training on the text of
+    `mlm_languages`: all of the study's beside a task, English alone without one. `languages` other than English mix
+    translated examples in; `labels: shuffled` trains the same steps with nothing to learn. `targets` are the target
+    tasks that follow, all unless some are named."""
 
     name: Name
-    tasks: Annotated[list[Annotated[str, _task("intermediate")]], Field(min_length=1, max_length=1)]
+    tasks: Annotated[list[Annotated[str, _task("intermediate")]], AfterValidator(_distinct)]
+    sampling: Sampling = Sampling()
+    mlm_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    mlm_languages: TargetLanguages | None = None
+    languages: TargetLanguages = ["en"]
+    labels: Literal["given", "shuffled"] = "given"
+    learning_rate: Rate | None = None
     targets: Annotated[list[Annotated[str, _task("target")]], AfterValidator(_distinct)] | None = None
 
+    def text_languages(self, languages: list[str]) -> list[str]:
+        """The languages of the masked-LM text, in a study of these languages; none where no text is read."""
+        if not self.mlm_share:
+            return []
+        return self.mlm_languages or (languages if self.tasks else ["en"])
 
-class ArmSettings(Section):
+    def faults(self) -> list[tuple[str, str]]:
+        found = [(f"sampling.{field}", text) for field, text in self.sampling.faults()]
+        if not self.tasks and self.mlm_share != 1:
+            found.append(("tasks", "an arm without a task is masked-LM training alone: `mlm_share: 1.0`"))
+        if self.tasks and self.mlm_share == 1:
+            found.append(("mlm_share", "leaves no step for the arm's tasks"))
+        if self.mlm_languages and not self.mlm_share:
+            found.append(("mlm_languages", "without an `mlm_share` no text is read"))
+        for name in self.tasks if self.languages != ["en"] else ():
+            if not task_table.TASKS[name].translated:
+                known = [task.name for task in task_table.TASKS.values() if task.translated]
+                found.append(
+                    ("languages", f"no translations of {name} are known; there are those of {', '.join(known)}")
+                )
+        return found
+
+
+class TaskSettings(Section):
     """What an intermediate task has otherwise than the rest: QA needs longer rows."""
 
     length: Count | None = None
-    learning_rate: Rate | None = None
 
 
 class TargetSettings(Section):
@@ -178,14 +270,19 @@ class TargetSettings(Section):
 
 
 class Intermediate(Section):
-    """Phase 2. `examples` are the rungs above 0 (0 is always there), `warmup` is in examples. `settings` names what a
-    task has otherwise: `settings: {squad: {length: 384}}`."""
+    """Phase 2. `examples` are the rungs above 0 (0 is always there), `warmup` is in examples. Every example is seen
+    `epochs` times. Where the `schedule` is a ladder and every example is seen once, the rungs share a trunk;
+    `independent` rungs each warm up and decay linearly. `settings` names what a task has otherwise:
+    `settings: {squad: {length: 384}}`."""
 
     examples: Annotated[list[Positive], AfterValidator(_rising)]
     arms: list[Arm]
-    settings: dict[Annotated[str, _task("intermediate")], ArmSettings] = {}
+    settings: dict[Annotated[str, _task("intermediate")], TaskSettings] = {}
+    epochs: Count = 1
+    schedule: Literal["ladder", "independent"] = "ladder"
     length: Count = 128
     batch: Count = 32
+    micro_batch: Count | None = None
     learning_rate: Rate = 5e-4
     warmup: Annotated[Size, Field(ge=0)] = 256
     cooldown: Share = 0.2
@@ -194,12 +291,20 @@ class Intermediate(Section):
     def faults(self) -> list[tuple[str, str]]:
         names = [arm.name for arm in self.arms]
         twice = [("arms", f"two arms are called `{name}`") for name in sorted(set(names)) if names.count(name) > 1]
-        return twice + _ladder("examples", self.examples, self.batch, self.warmup, self.cooldown)
+        own = [(f"arms.{n}.{field}", text) for n, arm in enumerate(self.arms) for field, text in arm.faults()]
+        return twice + own + _ladder("examples", self.examples, self.batch, self.warmup, self.cooldown)
+
+    @property
+    def shares_trunk(self) -> bool:
+        """Whether a rung goes on from the one below."""
+        return self.schedule == "ladder" and self.epochs == 1
 
 
 class Target(Section):
     """Phase 3. Every target task is tested in all of the study's languages, unless `languages` names
-    others for it: `languages: {sst: [en, de]}`. `warmup` is a share of the steps. `settings` names what a task has
+    others for it: `languages: {sst: [en, de]}`. `warmup` is a share of the steps. With `patience` the English
+    development data are scored after each epoch: the best epoch's weights are tested, and training ends after so many
+    epochs without a better one. `settings` names what a task has
     otherwise: `settings: {xquad: {length: 384, batch: 8}}`. Each test is repeated under each of the `perturbations` of
     its text at each of the `perturbation_rates` (shares of the words). With `write_submission` the predictions are
     also written in XTREME's submission layout."""
@@ -211,8 +316,10 @@ class Target(Section):
     epochs: Count = 2
     length: Count = 128
     batch: Count = 32
+    micro_batch: Count | None = None
     learning_rate: Rate = 5e-4
     warmup: Share = 0.1
+    patience: Count | None = None
     evaluation_examples: Positive | None = 400
     perturbations: Annotated[list[Annotated[str, AfterValidator(_perturbation)]], AfterValidator(_distinct)] = []
     perturbation_rates: Annotated[list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(_distinct)] = list(
@@ -228,13 +335,15 @@ class Target(Section):
 
 
 class Study(Section):
-    """A whole study. `threads` are the CPU threads of each process; they are part of a result."""
+    """A whole study. `threads` are the CPU threads of each process, `devices` the processes that share a training, one
+    a GPU; both are part of a result."""
 
     name: Name
     data: Annotated[str, Field(min_length=1)]
     languages: Languages
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)]
     threads: Count = 1
+    devices: Count = 1
     microworld: Microworld | None = None
     pretrain: Pretrain
     intermediate: Intermediate

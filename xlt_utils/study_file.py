@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from xlt_utils.names import Fault, nearest
-from xlt_utils.study import Encoder, Section, Study
+from xlt_utils.study import Section, Study
 from xlt_utils.yaml12 import Document, Unreadable, parse
 
 
@@ -48,9 +48,7 @@ def _across(parts: dict[str, Any]) -> list[tuple[str, str]]:
     faults = []
     for name in ("pretrain", "intermediate", "target"):
         if name in parts:
-            faults += [(f"{name}.{field}", text) for field, text in parts[name].faults()]
-    if isinstance(encoder := getattr(parts.get("pretrain"), "encoder", None), Encoder):
-        faults += [(f"pretrain.encoder.{field}".rstrip("."), text) for field, text in encoder.faults()]
+            faults += [(f"{name}.{field}".rstrip("."), text) for field, text in parts[name].faults()]
     known, data = parts.get("languages"), parts.get("data")
     if data not in (None, "microworld") and parts.get("microworld"):
         faults.append(("microworld", "only a study with `data: microworld` has this section"))
@@ -60,6 +58,15 @@ def _across(parts: dict[str, Any]) -> list[tuple[str, str]]:
         for task, codes in parts["target"].languages.items():
             odd = [code for code in codes if code not in known]
             faults += [(f"target.languages.{task}", f"`{code}` is none of the study's languages") for code in odd]
+    if known and "intermediate" in parts:
+        for number, arm in enumerate(parts["intermediate"].arms):
+            for field in ("languages", "mlm_languages"):
+                odd = [code for code in getattr(arm, field) or () if code not in known]
+                place = f"intermediate.arms.{number}.{field}"
+                faults += [(place, f"`{code}` is none of the study's languages") for code in odd]
+    if "target" in parts and parts.get("devices", 1) > 1 and parts["target"].tasks_per_cell > 1:
+        # A process that has tested on a GPU cannot be forked to train on several.
+        faults.append(("devices", "several devices train one task a cell: write `tasks_per_cell: 1` under `target`"))
     return faults
 
 

@@ -1,0 +1,141 @@
+"""What an intermediate arm trains on: one task or several, in English or in other languages, with masked-LM steps
+beside them or instead of them. Each step belongs to one part of the mixture, and the parts take turns so that every
+prefix of the steps holds their shares: a small rung is the beginning of a large one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xlt_utils import batches, costs, encoding, labelled
+from xlt_utils.batches import BatchAt
+from xlt_utils.encoding import Encoded
+from xlt_utils.tasks import Task
+from xlt_utils.text import Text
+
+MLM = "mlm"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A task's examples in one language, under the head of the task."""
+
+    task: Task
+    language: str
+    encoded: Encoded
+
+    @property
+    def name(self) -> str:
+        return self.task.name if self.language == "en" else f"{self.task.name}.{self.language}"
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The parts of an arm and the share of the steps that each has; `shares` of the task parts, then that of masked-LM
+    steps."""
+
+    parts: tuple[Part, ...]
+    shares: np.ndarray
+    text: Text | None
+    mask_rate: float
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks, each once."""
+        return list({part.task.name: part.task for part in self.parts}.values())
+
+    @property
+    def names(self) -> list[str]:
+        return [*(part.name for part in self.parts), MLM]
+
+    def batches(self, seed: int, examples: int, batch: int, steps: int) -> BatchAt:
+        """The function from a step (below `steps`) to its batch of one part. A part's examples are the first of the
+        seed's order that `examples` in all ask of it, seen again in another order where there are more steps."""
+        turns, needed = order(self.shares, steps), needs(self.shares, examples, batch)
+        before = [np.cumsum(turns == number) for number in range(len(self.shares))]
+        ats: list[BatchAt | None] = []
+        for number, part in enumerate(self.parts):
+            rows = batches.subset(part.encoded, seed, needed[number], stream=number)
+            ats.append(batches.epochs(part.encoded, rows, batch, seed))
+        if self.text:
+            ats.append(self.text.batches(seed, int(before[-1][-1]), batch, self.mask_rate, unique=needed[-1]))
+
+        def at(step: int) -> dict:
+            turn = int(turns[step])
+            head = self.parts[turn].task.name if turn < len(self.parts) else MLM
+            return ats[turn](int(before[turn][step]) - 1) | {"part": head}
+
+        return at
+
+    def facts(self, examples: int, batch: int, steps: int) -> dict[str, dict]:
+        """What a record says of each part: the examples there, its share, those of this rung, those shown."""
+        there = [*(part.encoded.examples for part in self.parts), int(self.text.available.sum()) if self.text else 0]
+        shown = np.bincount(order(self.shares, steps), minlength=len(self.shares)) * batch
+        read = [*(part.encoded.facts for part in self.parts), {}]
+        rows = zip(self.names, there, self.shares, needs(self.shares, examples, batch), shown, read, strict=True)
+        return {
+            name: {"there": held, "share": round(float(share), 4), "unique": needed, "seen": int(seen)} | facts
+            for name, held, share, needed, seen, facts in rows
+            if share
+        }
+
+    def spent(self, config, batch: int, steps: int, begun: int) -> dict[str, float]:
+        """The cost of the steps from `begun` on."""
+        own = np.bincount(order(self.shares, steps)[begun:], minlength=len(self.shares)).tolist()
+        found = [
+            costs.of_examples(config, part.encoded, np.arange(len(part.encoded)), number, batch)
+            for part, number in zip(self.parts, own[:-1], strict=True)
+        ]
+        if self.text:
+            found.append(costs.of_text(config, self.text.length, own[-1], batch, self.mask_rate))
+        return costs.total(found)
+
+
+def read(
+    tasks: Sequence[str],
+    languages: Sequence[str],
+    data: str,
+    tokenizer,
+    *,
+    seed: int,
+    lengths: dict[str, int],
+    labels: str,
+    sampling: dict,
+    mlm_share: float,
+    text: Text | None,
+    mask_rate: float,
+) -> Mixture:
+    """The mixture of an arm: each task in each of the languages, at most `lengths[task]` pieces an example. With
+    `labels` `shuffled` every task's labels go to other examples, once for all rungs."""
+    parts = []
+    for name in tasks:
+        task = labelled.complete(name, data)
+        for language in languages:
+            part = "train" if language == "en" else "translated"
+            encoded = encoding.encode(task, part, data, language, tokenizer, lengths[name])
+            parts.append(Part(task, language, encoded.shuffled(seed) if labels == "shuffled" else encoded))
+    shares = sampled([part.encoded.examples for part in parts], **sampling) * (1 - mlm_share)
+    return Mixture(tuple(parts), np.array([*shares, mlm_share]), text, mask_rate)
+
+
+def sampled(sizes: Sequence[int], kind: str, cap: int | None, temperature: float) -> np.ndarray:
+    """The shares of data sets of these sizes: in proportion to them, none counted as more than `cap`
+    (`proportional`), the same raised to 1 / temperature (`temperature`), or all alike (`uniform`). The kinds of Raffel
+    et al. (2020, §3.5.2)."""
+    held = np.minimum(np.array(sizes, dtype=float), cap or np.inf)
+    weights = held ** {"proportional": 1.0, "temperature": 1 / temperature, "uniform": 0.0}[kind]
+    return weights / weights.sum() if len(weights) else weights
+
+
+def order(shares: np.ndarray, steps: int) -> np.ndarray:
+    """The part of each step: always the one that is furthest behind its share, the earlier one where two are."""
+    turns, given = np.empty(steps, dtype=np.int64), np.zeros(len(shares))
+    for step in range(steps):
+        turns[step] = np.argmax(np.where(shares > 0, shares * (step + 1) - given, -np.inf))
+        given[turns[step]] += 1
+    return turns
+
+
+def needs(shares: np.ndarray, examples: int, batch: int) -> list[int]:
+    """The examples that each part gives to so many in all, masked-LM sequences counted as examples."""
+    return (np.bincount(order(shares, examples // batch), minlength=len(shares)) * batch).tolist()
