@@ -52,6 +52,30 @@ def test_a_repeated_run_does_nothing_and_is_quick(tiny):
     assert before == {path: path.stat().st_mtime_ns for path in tiny.rglob("record.json")}
 
 
+def test_the_records_are_the_same_however_many_cells_run_at_a_time(tiny, tmp_path):
+    """`tiny` ran two at a time, or as many as there are cores; here they run one at a time, and four."""
+
+    def told(runs: Path) -> dict[str, dict]:
+        found = {path.parent.name: json.loads(path.read_text()) for path in runs.glob("tiny/*/*/record.json")}
+        return {
+            name: {part: record[part] for part in ("hash", "results", "curves", "cost", "facts", "threads")}
+            for name, record in found.items()
+            if record["phase"] != "report"
+        }
+
+    whole = told(paths.RUNS)
+    assert len(whole) == 12
+    for jobs in ("1", "4"):
+        runs = tmp_path / jobs
+        runs.mkdir()
+        os.symlink(paths.RUNS / "data", runs / "data")  # texts and examples as pieces: built once, read by all
+        moved = os.environ | {"XLT_RUNS": str(runs), "XLT_REPORT": str(tmp_path / f"report{jobs}")}
+        command = [BIN / "xlt", "run", ROOT / "params" / "tiny.yaml", "--jobs", jobs]
+        done = subprocess.run(command, capture_output=True, text=True, env=moved)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert told(runs) == whole
+
+
 def by_papermill(given: dict, folder: Path) -> None:
     parameters = folder / "parameters.json"  # JSON is YAML
     parameters.write_text(json.dumps(given["parameters"] | {"out": str(folder)}))
@@ -104,5 +128,5 @@ def test_a_rung_larger_than_the_data_ends_before_any_kernel(tmp_path):
     )
     done = subprocess.run([BIN / "xlt", "run", file], capture_output=True, text=True)
     assert done.returncode == 65
-    assert "900,000 is more than the" in done.stderr and "mnli" in done.stderr, done.stderr
+    assert "900,000 examples need 900,000 of mnli in 'en', which has 20,000" in done.stderr, done.stderr
     assert not os.path.exists(paths.RUNS / "large" / "pretrain")
