@@ -1,68 +1,13 @@
+"""Batches: subsets are nested, an epoch shows each example once, and a batch in parts is the same batch."""
+
 import numpy as np
 import pytest
+import torch
 
-from xlt_utils import batches, data, encoding
+from xlt_utils import batches, data, encoders, encoding, objectives
+from xlt_utils import text as texts
+from xlt_utils.encoding import IGNORED
 from xlt_utils.tasks import TASKS
-
-
-@pytest.fixture(scope="module")
-def text(world, pieces):
-    return batches.Text(world, ["en", "xa", "xh"], pieces.tokenizer, 32, 0.3)
-
-
-def test_a_longer_draw_begins_with_the_shorter(text):
-    short, long = text.draw(3, 100), text.draw(3, 400)
-    assert all(np.array_equal(a, b[:100]) for a, b in zip(short, long, strict=True))
-
-
-def test_no_sequence_is_drawn_twice_and_none_is_held_out(text):
-    languages, ranks = text.draw(0, 600)
-    assert len(set(zip(languages.tolist(), ranks.tolist(), strict=True))) == 600
-    assert all(ranks[languages == index].max() < available for index, available in enumerate(text.available))
-
-
-def test_small_languages_are_favoured_by_the_exponent(world, pieces):
-    even = batches.Text(world, ["en", "xa", "xh"], pieces.tokenizer, 32, 0.0)
-    plain = batches.Text(world, ["en", "xa", "xh"], pieces.tokenizer, 32, 1.0)
-    between = batches.Text(world, ["en", "xa", "xh"], pieces.tokenizer, 32, 0.3)
-    assert np.allclose(even.shares, 1 / 3)
-    assert np.allclose(plain.shares, plain.available / plain.available.sum())
-    assert 1 / 3 < between.shares[0] < plain.shares[0]
-
-
-def test_a_draw_larger_than_the_text_is_refused_with_what_there_is(text):
-    with pytest.raises(data.DataError, match=r"tokens need .* of '\w+', whose text has"):
-        text.draw(0, int(text.available.sum()) + 1)
-
-
-def test_a_batch_depends_on_seed_and_step_alone(text):
-    one, other = text.batches(0, 10, 4, 0.15), text.batches(0, 40, 4, 0.15)
-    for step in (7, 2):
-        assert all(np.array_equal(one(step)[name], other(step)[name]) for name in one(step))
-    assert not np.array_equal(text.batches(1, 10, 4, 0.15)(2)["input_ids"], one(2)["input_ids"])
-
-
-def test_masking_hides_pieces_but_never_the_special_ones(text):
-    rows = text.sequences[0][:200]
-    batch = text.mask(rows, 0.3, np.random.default_rng(0))
-    ids = np.concatenate([np.full((200, 1), text.tokenizer.bos_token_id), rows], axis=1)
-    assert np.array_equal(ids.ravel()[batch["places"]], batch["labels"])
-    assert not np.isin(batch["labels"], text.tokenizer.all_special_ids).any()
-    changed = np.flatnonzero(batch["input_ids"].numpy().ravel() != ids.ravel())
-    assert set(changed) <= set(batch["places"].tolist())
-    regular = (~np.isin(ids, text.tokenizer.all_special_ids)).sum()
-    assert len(batch["places"]) / regular == pytest.approx(0.3, abs=0.02)
-    masked = (batch["input_ids"].numpy().ravel()[batch["places"]] == text.tokenizer.mask_token_id).mean()
-    assert masked == pytest.approx(0.8, abs=0.03)
-
-
-def test_the_vocabulary_is_the_same_each_time_it_is_trained(world, pieces):
-    from xlt_utils import encoders
-
-    lines, counts = batches._sample(world, ["en", "xa", "xh"], 2_000, 0.3)
-    assert counts == pieces.sample["lines"]
-    again = encoders.wrap(encoders.train_vocabulary(lines, 1_000))
-    assert encoders.fingerprint(again) == encoders.fingerprint(encoders.wrap(encoders.train_vocabulary(lines, 1_000)))
 
 
 def test_subsets_are_nested_and_whole_sentences(world, pieces):
@@ -70,6 +15,7 @@ def test_subsets_are_nested_and_whole_sentences(world, pieces):
     small, large = batches.subset(encoded, 5, 20), batches.subset(encoded, 5, 80)
     assert np.array_equal(small, large[: len(small)])
     assert len(set(encoded.sentences[small])) == 20
+    assert not np.array_equal(small, batches.subset(encoded, 5, 20, stream=1)[: len(small)])
     with pytest.raises(data.DataError, match="examples asked for"):
         batches.subset(encoded, 5, 10**7)
 
@@ -82,15 +28,79 @@ def test_an_example_of_several_windows_is_drawn_whole(world, pieces):
         assert set(np.flatnonzero(encoded.sentences == example)) <= set(items.tolist())
 
 
-def test_an_epoch_shows_each_example_once_and_the_next_in_another_order(world, pieces):
+def test_an_epoch_shows_each_example_once_and_the_next_in_another_order(world, pieces, monkeypatch):
     encoded = encoding.encode(TASKS["sst"], "train", world, "en", pieces.tokenizer, 32)
-    rows = batches.subset(encoded, 0, 64)
-    seen = []
-    batch_of = encoded.batch
-    object.__setattr__(encoded, "batch", lambda chosen: seen.append([int(row) for row in chosen]) or batch_of(chosen))
+    rows = batches.subset(encoded, 0, 60)  # no whole number of batches: epochs end inside one
+    monkeypatch.setattr(encoding.Encoded, "batch", lambda self, chosen: [int(row) for row in chosen])
     at = batches.epochs(encoded, rows, 16, 0)
-    for step in range(8):
-        at(step)
-    first, second = ([row for rows_ in half for row in rows_] for half in (seen[:4], seen[4:]))
-    assert sorted(first) == sorted(second) == sorted(rows.tolist())
-    assert first != second
+    seen = [row for step in range(15) for row in at(step)]
+    rounds = [seen[start : start + 60] for start in range(0, 240, 60)]
+    assert rounds[0] == rows.tolist()
+    assert all(sorted(one) == sorted(rounds[0]) for one in rounds)
+    assert len({tuple(one) for one in rounds}) == 4
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "at_least"), [(c, m, a) for c in (1, 7, 16) for m in (None, 1, 3, 16) for a in range(1, 8)]
+)
+def test_parts_cover_every_item_once(count, most, at_least):
+    labels = torch.arange(count) % 3
+    batch = {"input_ids": torch.arange(2 * count), "labels": labels, "part": "sst"}  # two rows an item
+    if at_least > count:  # a process without a part would wait for the others for ever
+        with pytest.raises(ValueError, match=f"a batch of {count} cannot be shared by {at_least}"):
+            list(batches.parts(batch, most, at_least))
+        return
+    found = list(batches.parts(batch, most, at_least))
+    assert len(found) >= at_least and all(1 <= len(part["labels"]) <= (most or count) for _, part in found)
+    for name in ("input_ids", "labels"):
+        assert torch.equal(torch.cat([part[name] for _, part in found]), batch[name])
+    assert {part["part"] for _, part in found} == {"sst"}
+    assert sum(share for share, _ in found) == pytest.approx(1)
+
+
+def masked_text(world, pieces):
+    text = texts.Text(world, ["en", "xa"], pieces.tokenizer, 32, 0.3)
+    return objectives.MaskedLM, text.batches(0, 1, 12, 0.5)(0)
+
+
+def labelled_batch(name, length):
+    def made(world, pieces):
+        encoded = encoding.encode(TASKS[name], "train", world, "en", pieces.tokenizer, length)
+        return lambda model: objectives.TaskHead(model, TASKS[name], seed=0), encoded.batch(range(12))
+
+    return made
+
+
+BATCHES = {
+    "masked text": masked_text,
+    "classification": labelled_batch("pawsx", 64),
+    "tagging": labelled_batch("udpos", 32),
+    "span": labelled_batch("squad", 64),
+    "choice": labelled_batch("commonsense_qa", 32),
+}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_batch_in_parts_gives_the_loss_and_gradients_of_the_whole(name, world, pieces, checkpoint):
+    head, batch = BATCHES[name](world, pieces)
+    objective = head(encoders.load(checkpoint)[0])
+    if name in ("tagging", "masked text"):  # one part has few labels, one has none
+        batch["labels"][0, 9:], batch["labels"][6:9] = IGNORED, IGNORED
+    found = []
+    for most in (None, 1, 3, 5):
+        objective.zero_grad()
+        losses = []
+        for share, part in batches.parts(batch, most):
+            losses.append(objective(part) * share)
+            losses[-1].backward()
+        assert all(torch.isfinite(loss) for loss in losses)
+        gradients = {key: p.grad.clone() for key, p in objective.named_parameters() if p.grad is not None}
+        found.append((sum(losses).item(), gradients, [share for share, _ in batches.parts(batch, most)]))
+    whole, gradients, _ = found[0]
+    assert max(gradient.abs().max() for gradient in gradients.values()) > 1e-3
+    for loss, others, shares in found[1:]:
+        assert loss == pytest.approx(whole, rel=1e-5)
+        assert sum(shares) == pytest.approx(1)
+        assert all(torch.allclose(others[key], gradients[key], atol=1e-6) for key in gradients)
+    if name in ("tagging", "masked text"):
+        assert found[1][2][6:9] == [0, 0, 0] and 0 < found[1][2][0] < found[1][2][1]

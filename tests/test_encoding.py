@@ -76,3 +76,30 @@ def test_what_was_dropped_and_where_it_was_read_stays_with_the_pieces(world, pie
     encoded = encode("sst", "test", world, "xa", pieces, 64)
     assert encoded.facts["dropped"]["labelled neutral"] > 50
     assert "cardiffnlp" in encoded.facts["read"][0]
+
+
+@pytest.mark.parametrize("name", ["pawsx", "udpos", "commonsense_qa", "xnli"])
+def test_shuffled_labels_are_the_same_labels_of_other_examples(name, world, pieces):
+    encoded = encode(name, "train", world, "en", pieces, 64)
+    one, same, other = (encoded.shuffled(seed).labels for seed in (0, 0, 1))
+    labelled_ = encoded.labels != encoding.IGNORED
+    assert np.array_equal(one != encoding.IGNORED, labelled_)  # a tag stays on the first piece of a word
+    assert np.array_equal(np.bincount(one[labelled_]), np.bincount(encoded.labels[labelled_]))
+    # As many keep theirs as chance gives the same label again.
+    chance = ((np.bincount(one[labelled_]) / labelled_.sum()) ** 2).sum()
+    assert (one == encoded.labels)[labelled_].mean() == pytest.approx(chance, abs=0.03)
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["squad", "squad_v2"])
+def test_shuffled_answers_are_as_long_and_elsewhere_in_their_context(name, world, pieces):
+    encoded = encode(name, "train", world, "en", pieces, 64)
+    shuffled = encoded.shuffled(0)
+    answered = encoded.labels[:, 1] > 0
+    assert answered.any() and np.array_equal(shuffled.labels[~answered], encoded.labels[~answered])
+    assert np.array_equal(np.diff(shuffled.labels), np.diff(encoded.labels))
+    assert (shuffled.labels != encoded.labels).any(axis=1)[answered].mean() > 0.8
+    for row in np.flatnonzero(answered):
+        places = encoded.offsets[encoded.starts[row] : encoded.starts[row + 1]]
+        first, last = shuffled.labels[row]
+        assert (places[first : last + 1] >= 0).all()  # neither of the question nor beyond the row's end

@@ -5,14 +5,26 @@ from types import SimpleNamespace
 
 import pytest
 
-from xlt_utils import batches, encoders, encoding, evaluate, labelled, objectives, paths, predict, train, transfer
+from xlt_utils import (
+    batches,
+    checkpoints,
+    encoders,
+    encoding,
+    evaluate,
+    labelled,
+    objectives,
+    paths,
+    predict,
+    train,
+    transfer,
+)
 from xlt_utils import data as data_
 from xlt_utils.submission import write as write_submission
 from xlt_utils.tasks import TASKS
 
 LANGUAGES = ["en", "xa", "xh"]
 SETTINGS = {"epochs": 4, "length": 64, "batch": 16, "learning_rate": 2e-3, "warmup": 0.1}
-SETTINGS |= {"evaluation_examples": 100, "perturbations": []}
+SETTINGS |= {"evaluation_examples": 100, "perturbations": [], "micro_batch": None, "patience": None, "devices": 1}
 
 
 def mains(found, perturbation=""):
@@ -97,6 +109,17 @@ def test_each_format_is_tested_under_perturbations_and_submitted(name, world, ch
     assert len(files) == 3
 
 
+def test_patience_ends_the_training_and_the_best_epoch_is_tested(world, checkpoint, tmp_path):
+    own = SETTINGS | {"epochs": 12, "learning_rate": 1e-2, "patience": 2, "evaluation_examples": 60}
+    outcome = transfer.run("sst", checkpoint, world, ["en", "xa"], seed=0, examples=64, state=tmp_path, **own)
+    epochs = len(outcome.curve) // 4  # of four steps
+    best = checkpoints.load(tmp_path / "best")[1]
+    assert epochs < 12 and outcome.cost["examples"] == epochs * 64
+    assert best["step"] == (epochs - 2) * 4
+    found = {row["metric"]: row["value"] for row in outcome.found.results if row["language"] == "en"}
+    assert found["development accuracy"] == best["best"]
+
+
 def test_withheld_development_data_are_said_not_scored(world, checkpoint, tmp_path, monkeypatch):
     test = evaluate.test
 
@@ -125,15 +148,16 @@ def test_unanswerable_questions_are_scored_at_the_best_threshold_of_development_
 
 
 def test_flags_name_the_tasks_whose_data_the_checkpoint_has_seen():
-    def after(name):
-        return SimpleNamespace(parameters={"task": name} if name else {})
+    def after(*names):
+        return SimpleNamespace(parameters={"tasks": names})
 
     assert transfer.flags(["xnli", "udpos"], after("mnli")) == [
         "xnli and the intermediate task mnli train on the same data"
     ]
-    assert transfer.flags(["xnli"], after(None)) == []
+    assert transfer.flags(["xnli"], after()) == []
     assert len(transfer.flags(["xnli", "xquad", "mlqa"], after("squad_v2"))) == 2  # SQuAD 2.0 repeats SQuAD's questions
     assert len(transfer.flags(["xnli", "xquad"], after("anli"))) == 1
+    assert len(transfer.flags(["xnli", "xquad"], after("qqp", "mnli", "squad"))) == 2
 
 
 def test_training_modes_are_left_for_evaluation(world, checkpoint, tmp_path):
@@ -141,7 +165,7 @@ def test_training_modes_are_left_for_evaluation(world, checkpoint, tmp_path):
     learner = objectives.TaskHead(model, TASKS["sst"], seed=0)
     encoded = encoding.encode(TASKS["sst"], "train", world, "en", tokenizer, 32)
     rows = batches.subset(encoded, 0, 32)
-    train.train(learner, batches.epochs(encoded, rows, 16, 0), train.alone(1e-3, 0.1, 2), seed=0, state=tmp_path)
+    train.train(learner, batches.epochs(encoded, rows, 16, 0), train.alone(1e-3, 1, 2), seed=0, state=tmp_path)
     assert not learner.training
     assert len(predict.labels(learner, encoding.encode(TASKS["sst"], "test", world, "xa", tokenizer, 32, limit=5))) == 5
 

@@ -34,7 +34,7 @@ def encoder(task, world: str, pieces, examples: int, folder) -> dict[str, float]
     learner = objectives.TaskHead(model, task, seed=0)
     encoded = encoding.encode(task, "train", world, "en", pieces.tokenizer, 128)
     rows, schedule = batches.subset(encoded, 0, examples), train.rung(5e-4, 8, examples // 32, 0.2)
-    train.train(learner, batches.one_pass(encoded, rows, 32), schedule, seed=0, state=folder)
+    train.train(learner, batches.epochs(encoded, rows, 32, 0), schedule, seed=0, state=folder)
     results = evaluate.test(learner, "test", LANGUAGES, evaluate.Setting(world, pieces.tokenizer, 128)).results
     return {row["language"]: row["value"] for row in results if row["main"]}
 

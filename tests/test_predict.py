@@ -45,7 +45,7 @@ class Told(torch.nn.Module):
         super().__init__()
         self.decoys = decoys
 
-    def forward(self, batch):
+    def logits(self, batch):
         logits = torch.zeros(*batch["input_ids"].shape, 2)
         for row, pair in enumerate(batch["labels"].tolist()):
             for side, piece in enumerate(pair):

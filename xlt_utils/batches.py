@@ -2,6 +2,7 @@
 a device holds at once. There is no iterator and no state, so that a resumed run is one integer."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -43,16 +44,20 @@ def epochs(encoded: Encoded, rows: np.ndarray, batch: int, seed: int) -> BatchAt
 
 def parts(batch: dict, most: int | None, at_least: int = 1) -> Iterator[tuple[float, dict]]:
     """A batch cut into parts of at most `most` items (sequences, examples), at least so many parts. Each comes with its
-    share of the labels: the losses' sum weighted with these is the whole batch's loss."""
+    share of the labels: the losses' sum weighted with these is the whole batch's loss. Raises ValueError where there
+    are fewer items than parts."""
     labels = batch["labels"]
     count = len(labels)
-    size = max(1, min(most or count, -(-count // at_least)))
-    if size >= count:
+    number = max(at_least, -(-count // (most or count)))
+    if number > count:
+        raise ValueError(f"a batch of {count} cannot be shared by {number}")
+    if number == 1:
         yield 1.0, batch
         return
     whole = int((labels != IGNORED).sum())
-    for start in range(0, count, size):
-        cut = {name: _rows(value, start, start + size, count) for name, value in batch.items()}
+    bounds = [count * part // number for part in range(number + 1)]
+    for start, stop in itertools.pairwise(bounds):
+        cut = {name: _rows(value, start, stop, count) for name, value in batch.items()}
         yield int((cut["labels"] != IGNORED).sum()) / max(1, whole), cut
 
 

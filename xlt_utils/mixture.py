@@ -128,10 +128,15 @@ def sampled(sizes: Sequence[int], kind: str, cap: int | None, temperature: float
 
 
 def order(shares: np.ndarray, steps: int) -> np.ndarray:
-    """The part of each step: always the one that is furthest behind its share, the earlier one where two are."""
+    """The part of each step: of those that are behind their share the one whose turn must come first, so that every
+    prefix is within one step of each share (Tijdeman 1980, *The chairman assignment problem*)."""
     turns, given = np.empty(steps, dtype=np.int64), np.zeros(len(shares))
+    slack = 1 / max(1, 2 * np.count_nonzero(shares) - 2)
+    rates = np.maximum(shares, 1e-12)
     for step in range(steps):
-        turns[step] = np.argmax(np.where(shares > 0, shares * (step + 1) - given, -np.inf))
+        behind = shares * (step + 1) - given
+        ready = (behind > slack - 1e-9) & (shares > 0)
+        turns[step] = np.argmin(np.where(ready, (1 - slack - behind) / rates, np.inf))
         given[turns[step]] += 1
     return turns
 

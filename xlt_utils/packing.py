@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 WIDTH = 128  # pieces of a row, where no sequence is longer
-_ROBERTA = 2  # of a RoBERTa's first position: 0 and 1 are taken since its padding is piece 1 (fairseq's numbering)
 STEP = 16  # rows are widened to a multiple of this: each new shape makes the device compile its products anew
 
 
@@ -45,7 +44,9 @@ def first_position(config) -> int | None:
     with layers that attend to a window only."""
     if config.model_type == "modernbert":
         return 0 if set(config.layer_types) == {"full_attention"} else None
-    return {"bert": 0, "roberta": _ROBERTA, "xlm-roberta": _ROBERTA}.get(config.model_type)
+    if config.model_type in ("roberta", "xlm-roberta"):  # its positions begin after the padding's number (fairseq)
+        return config.pad_token_id + 1
+    return {"bert": 0}.get(config.model_type)
 
 
 def rows_of(lengths: list[int]) -> tuple[list[list[int]], int]:

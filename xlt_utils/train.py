@@ -109,11 +109,14 @@ def train(
     saved = shown = time.monotonic()
     pause = save_seconds
 
+    def is_over() -> bool:
+        return at.step >= schedule.total or bool(judge and at.since >= judge.patience)
+
     def save(name: str) -> None:
         if accelerator.is_main_process:
             states.save(state / name, objective, optimizer, at, run)
 
-    while at.step < schedule.total and (judge is None or at.since < judge.patience):
+    while not is_over():
         # The trunk is what the next rung goes on from: it is kept before the cooldown changes anything.
         if ladder and at.step == schedule.trunk:
             save("trunk")
@@ -146,18 +149,18 @@ def train(
             if at.since == 0:
                 save("best")
 
-        if at.step % every == 0 or at.step == schedule.total:
+        if at.step % every == 0 or is_over():
             mean = torch.stack(losses).mean().item()
             at.curve.append({"step": at.step, "loss": mean, "learning_rate": schedule.rate(at.step - 1)})
             losses = []
             # A checkpoint falls on a point of the curve, so that a resumed curve has the same points; a large one is
             # written more rarely, so that saving never takes more than a twentieth of the time.
-            if (began := time.monotonic()) - saved > pause and at.step < schedule.total:
+            if (began := time.monotonic()) - saved > pause and not is_over():
                 save("last")
                 saved = time.monotonic()
                 pause = max(save_seconds, 20 * (saved - began))
-            if time.monotonic() - shown > 10 or at.step == schedule.total:
-                print(f"step {at.step:,} of {schedule.total:,}, loss {mean:.3f}", flush=True)
+            if time.monotonic() - shown > 10 or is_over():
+                accelerator.print(f"step {at.step:,} of {schedule.total:,}, loss {mean:.3f}", flush=True)
                 shown = time.monotonic()
 
     if ladder and schedule.trunk == schedule.total > 0:  # without a cooldown the rung is its own trunk
@@ -183,7 +186,7 @@ def _shared(given: dict) -> list[dict]:
     AcceleratorState._reset_state(reset_partial_state=True)  # a training before this one was not shared
     call = functools.partial(train, **{name: given[name] for name in names})
     if torch.cuda.is_available():
-        notebook_launcher(call, num_processes=given["devices"], mixed_precision=encoders.precision())
+        notebook_launcher(call, num_processes=given["devices"])
     else:
         debug_launcher(call, num_processes=given["devices"])
     at = states.resume(objective, None, run, state / "last", None)
