@@ -32,25 +32,30 @@ def study(
     skip: Callable[[int, int, int], bool] = lambda seed, tokens, examples: False,
     arm: str = "mnli",
     notebooks: bool = True,
+    arms: dict[str, dict] | None = None,
+    bonus: Callable[[str, str, int, int, int], float] = lambda arm, task, seed, tokens, examples: 0.0,
 ) -> list[Path]:
     """Write the study's run folders below `folder` and return those of finished runs. `truth` gives scores with
-    chance at 0 and the ceiling at 1; a target cell that `skip` names has a failed attempt and no record."""
-    done = []
+    chance at 0 and the ceiling at 1; a target cell that `skip` names has a failed attempt and no record. Several
+    `arms` are named with their parameters of phase 2, and `bonus` is what each adds to the truth where I > 0."""
+    arms, done = arms or {arm: {"tasks": [arm]}}, []
     for seed in seeds:
         for p in tokens:
             place = {"seed": seed, "tokens": p, "arm": None, "examples": 0}
             common = {"study": folder.name, "seed": seed, "data": "microworld", "languages": list(languages)}
             pretrained = folder / "pretrain" / f"s{seed}-p{p}-aaaaaaaa"
             done.append(run(pretrained, "pretrain", {**common, "tokens": p}, place, notebooks=notebooks))
-            for i in examples:
-                here = {**place, "arm": arm if i else None, "examples": i}
+            for i, arm in ((rung, name) for rung in examples for name in (arms if rung else [None])):
+                here = {**place, "arm": arm, "examples": i}
                 checkpoint = pretrained
                 if i:
                     checkpoint = folder / "intermediate" / f"s{seed}-p{p}-{arm}-i{i}-bbbbbbbb"
-                    parameters = {**common, "arm": arm, "task": arm, "examples": i, "checkpoint": str(pretrained)}
+                    own = {"languages": ["en"], "labels": "given", "mlm_share": 0.0, **arms[arm]}
+                    parameters = {**common, "arm": arm, **own, "examples": i, "checkpoint": str(pretrained)}
                     done.append(run(checkpoint, "intermediate", parameters, here, notebooks=notebooks))
+                more = {task: bonus(arm, task, seed, p, i) if i else 0.0 for task in tasks}
                 results = [
-                    result(task, language, truth(task, language, seed, p, i))
+                    result(task, language, truth(task, language, seed, p, i) + more[task])
                     for task in tasks
                     for language in languages
                     if TASKS[task].trains or language != "en"

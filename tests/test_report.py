@@ -1,21 +1,17 @@
 import re
-import shutil
-import subprocess
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import simulated
 
-from xlt_utils import data, figures, microworld, paths, perturb, records, report, report_tables, sources
+from xlt_utils import claims, data, figures, microworld, paths, perturb, records, report, report_tables, sources
 from xlt_utils.tasks import TASKS
 
 LANGUAGES = tuple(list(microworld.LANGUAGES)[:4])
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-QUIET += "--disable-component-update --disable-sync --enable-logging=stderr"
 HOSTILE = '<script>alert("x")</script>'
 
 
@@ -72,10 +68,10 @@ def test_the_page_stands_alone(page):
     parsed = Page(text)
     addresses = [tag.get("src") or tag.get("href") for _, tag in parsed.tags if tag.get("src") or tag.get("href")]
     for address in addresses:
-        assert address.startswith(("data:", "#", "notebooks/")), address
-        if address.startswith("notebooks/"):
-            assert (page.parent / address).is_file()
-    assert not parsed.all("script")
+        assert address.startswith(("data:", "#")) or (page.parent / address).is_file(), address
+    assert {"results.csv", "results.parquet"} <= set(addresses)
+    (script,) = parsed.all("script")
+    assert not script  # its text is in the page
     assert all(image["alt"] for image in parsed.all("img")) and parsed.all("img")
     ids = {tag["id"] for _, tag in parsed.tags if "id" in tag}
     assert {address[1:] for address in addresses if address.startswith("#")} <= ids
@@ -225,7 +221,8 @@ def test_what_was_left_out_is_counted_once_however_many_runs_read_it(tmp_path):
             facts = {"contaminated lines": lines}
             run, given = folder / f"pretrain/s{seed}-p{tokens}-aaaaaaaa", {"study": "s"}
             simulated.run(run, "pretrain", given, place, notebooks=False, facts=facts)
-            facts, given = {"dropped": {"labelled -1": 29}, "read": []}, {"study": "s", "task": "anli"}
+            parts = {"anli": {"dropped": {"labelled -1": 29}, "read": []}, "mnli.de": {"dropped": {"empty": 2}}}
+            facts, given = {"parts": parts}, {"study": "s", "arm": "anli", "tasks": ["anli"]}
             run = folder / f"intermediate/s{seed}-p{tokens}-bbbbbbbb"
             simulated.run(run, "intermediate", given, place, notebooks=False, facts=facts)
             evaluated(folder, seed, tokens, "sst", facts={"read": reads})
@@ -234,6 +231,7 @@ def test_what_was_left_out_is_counted_once_however_many_runs_read_it(tmp_path):
     dropped = report_tables.dropped(found).to_numpy().tolist()
     assert dropped == [
         ["anli", "train", "labelled -1", "29 in en"],
+        ["mnli", "translated", "empty", "2 in de"],
         ["sst", "test", "labelled neutral", "1,190 in en; 9 in de"],
     ]
     assert report_tables.unsaid(found) == 0
@@ -353,16 +351,144 @@ def test_a_hundred_notebooks_convert_in_seconds(study, tmp_path):
     assert time.process_time() - began < 10 and len(list(tmp_path.iterdir())) == 100
 
 
-def test_a_browser_shows_the_page_without_a_fault(page, tmp_path):
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if browser is None:
-        pytest.skip("no Chromium or Chrome on this machine: the page was not opened (Debian: apt-get install chromium)")
-    command = [browser, *QUIET.split(), f"--user-data-dir={tmp_path}/profile", "--window-size=390,900"]
-    picture = f"--screenshot={tmp_path}/page.png"
-    shown = subprocess.run(
-        [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+def drawn(found: report.Findings) -> list[figures.Figure]:
+    """All that the report's notebook draws."""
+    arms, runs = [*found.arms, *found.controls], found.zero_shot
+    pictures = [figures.score_surface(runs, arm, found.holes) for arm in arms]
+    pictures += [figures.scaling_curves(runs, axis, arm) for arm in arms for axis in ("tokens", "examples")]
+    pictures += [figures.gain_curves(found.gains, arm) for arm in arms]
+    pictures.append(figures.transfer_gap(found.scores, found.distances))
+    pictures.append(figures.language_scores(found.scores, found.distances))
+    return [*pictures, figures.cost(report_tables.spent(found))]
+
+
+def test_every_picture_of_many_arms_has_its_own_file(tmp_path):
+    simulated.study(tmp_path / "s", arms={"a": {"tasks": ["mnli"]}, "b": {"tasks": ["qqp"]}}, notebooks=False)
+    names = [picture.name for picture in drawn(report.gather(tmp_path / "s"))]
+    assert len(set(names)) == len(names)
+
+
+ARMS = {"mnli": {"tasks": ["mnli"]}, "qqp": {"tasks": ["qqp"]}, "odd": {"tasks": ["mnli"], "labels": "shuffled"}}
+SEEDS = (0, 1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory) -> report.Findings:
+    """A study of four seeds that lost half of its records by chance, so that no place of the grid has all seeds."""
+    folder = tmp_path_factory.mktemp("half") / "s"
+    noise = lambda task, language, seed, p, i: simulated.score(task, language, seed, p, i) + 0.03 * (seed**2 % 5)  # noqa: E731
+    simulated.study(folder, seeds=SEEDS, languages=LANGUAGES, arms=ARMS, truth=noise, notebooks=False)
+    written = sorted(folder.rglob("record.json"))
+    for path in np.random.default_rng(255).permutation(written)[: len(written) // 2]:
+        path.unlink()
+    return gather(folder)
+
+
+def test_half_a_study_is_one_in_which_no_place_is_whole(half):
+    places = half.zero_shot.groupby(["tokens", "arm", "examples"])["seed"].nunique()
+    assert places.max() < len(SEEDS) == len(half.wanted) and places.max() > 1
+
+
+def test_half_a_study_gives_no_sentence_a_mean_over_fewer_seeds_in_silence(half):
+    for name, said in report.sentences(half).items():
+        plain = re.sub(r"95 % interval [+−\d. to]+|\d\.\d+M|slope d log\S* / d log\S* of 1", "", said)
+        for match in re.finditer(r"\d\.\d+", plain):
+            after = plain[match.end() :]
+            assert re.match(r" \((, n = \d seeds|one seed|\d of 4 seeds)", after), (name, match[0], after[:60])
+    assert f"{len(half.absent)} of {len(half.absent) + len(half.records)} cells are not in" in said
+
+
+def test_half_a_study_has_its_seeds_counted_beside_every_mean_of_its_tables(half, tmp_path):
+    text = report.render(half, drawn(half), tmp_path).read_text()
+    rows = re.findall(
+        r'<td class="n">([+−\d.–]+)</td><td class="n">([^<]*)</td><td class="n">(\d of 4|\d)</td></tr>', text
     )
-    assert "Every cell" in shown.stdout and shown.stdout.count("<figure") == 2
-    assert not [line for line in shown.stderr.splitlines() if "CONSOLE" in line or "ERR_" in line]
-    subprocess.run([*command, picture, page.as_uri()], capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
-    assert (tmp_path / "page.png").stat().st_size > 10_000
+    gains = half.gains.groupby(["target", "arm", "tokens", "examples"])["gain"].count()
+    assert len(rows) == len(gains) and all(n.endswith(" of 4") for _, _, n in rows)
+    assert sorted(int(n[0]) for _, _, n in rows) == sorted(gains)
+    assert all(interval == "– to –" for _, interval, n in rows if n[0] in "01")
+    cells = re.findall(r'<td class="n">[+−][\d.]+<small>(.*?)</small>', text)
+    assert all(re.search(r"n = \d of 4$", cell) for cell in cells)
+    numbers = report_tables.five_numbers(half)
+    assert numbers[["english", "mean", "worst", "deviation", "gap"]].isna().all(axis=None)
+    assert numbers["seeds"].str.endswith(" of 4").all() and numbers["note"].str.contains("no run of seed").all()
+    assert "places of the grid without a zero-shot mean" in text
+    assert f"<b>{len(half.records)}</b> of <b>{len(half.records) + len(half.absent)}</b> runs done" in text
+
+
+def test_half_a_study_is_drawn_with_holes_and_says_so(half):
+    for picture in drawn(half):
+        if picture.name.startswith("surface"):
+            marks = [text.get_text() for axes in picture.drawing.axes for text in axes.texts]
+            assert marks and all(" of 4" in mark for mark in marks)
+            hatched = [patch for axes in picture.drawing.axes for patch in axes.patches if patch.get_hatch()]
+            assert len(hatched) == (picture.data["n"] == 0).sum() > 0
+            assert "No place of the grid has all its seeds" in picture.title and "lack seeds" in picture.caption
+        elif picture.name.startswith(("curves", "gains", "gaps")):
+            keys = [name for name in ("target", "language", "tokens", "examples") if name in picture.data]
+            value = picture.data.columns[-1]
+            means = picture.data.groupby(keys)[value].count()
+            # every mean there is stands on fewer seeds than there are
+            assert f"Hollow: {(means > 0).sum()} mean" in picture.caption, picture.name
+        if picture.name in ("gaps", "languages"):
+            assert " of " in picture.title
+
+
+def test_half_a_study_widens_its_intervals_or_gives_none(half, tmp_path):
+    noise = lambda task, language, seed, p, i: simulated.score(task, language, seed, p, i) + 0.03 * (seed**2 % 5)  # noqa: E731
+    simulated.study(tmp_path / "s", seeds=SEEDS, languages=LANGUAGES, arms=ARMS, truth=noise, notebooks=False)
+    full = {(one.target, one.arm): one.gain for one in report.gather(tmp_path / "s").verdicts}
+    for one in half.verdicts:
+        assert one.gain.n < full[one.target, one.arm].n == 4
+    for row in claims.rows(half)[:6]:
+        assert row["verdict"] in (claims.UNTESTABLE, claims.UNDECIDED) or "of 4 seeds lack" in row["figure"]
+
+
+def test_a_target_of_which_nothing_is_there_is_named(tmp_path):
+    folders = simulated.study(tmp_path / "s", languages=LANGUAGES, tokens=(0,), examples=(0,), notebooks=False)
+    given = records.read(folders[0]).parameters | {"tasks": ["panx", "sst"], "checkpoint": str(folders[0])}
+    simulated.failed(tmp_path / "s/target/lost-dddddddd", "target", given)
+    found = gather(tmp_path / "s")
+    assert found.lost_tasks == ["panx"]
+    assert "No score at all of panx" in report.render(found, pictures(found), tmp_path / "page").read_text()
+
+
+def test_the_exchange_rate_is_said_where_it_is_given(study, tmp_path):
+    found = gather(study)
+    said = f"12 (95 % interval 3 to 40) {HOSTILE}"
+    text = report.render(found, pictures(found), tmp_path, exchange=said).read_text()
+    assert "12 (95 % interval 3 to 40)" in text and "not computed" not in text and HOSTILE not in text
+
+
+def test_what_controls_gain_stands_beside_the_gain_of_tasks(tmp_path):
+    gain = {"mnli": 0.1, "odd": 0.04, "text": 0.01}
+    names = ARMS | {"text": {"tasks": [], "mlm_share": 1.0}}
+    bonus = lambda arm, *_: gain.get(arm, 0.0)  # noqa: E731
+    level = lambda task, language, seed, p, i: 0.3 + 0.01 * seed  # noqa: E731
+    simulated.study(tmp_path / "s", arms=names, bonus=bonus, truth=level, languages=LANGUAGES, notebooks=False)
+    found = report.gather(tmp_path / "s")
+    table = report_tables.beyond_controls(found).set_index(["arm", "control", "target"])["beyond"]
+    assert table["mnli", "odd", "udpos"].mean == pytest.approx(0.06) and table["mnli", "text", "udpos"].n == 2
+    assert table["qqp", "text", "sst"].mean == pytest.approx(-0.01) and ("qqp", "odd", "sst") not in table.index
+    said = report.sentences(found)["intermediate"]
+    assert "mnli over odd +0.060" in said and "odd +0.04" not in said
+    assert {"odd", "text"}.isdisjoint(one.arm for one in found.counted)
+    text = report.render(found, drawn(found), tmp_path / "page").read_text()
+    assert "control: labels shuffled, mnli" in text and "control: masked LM alone" in text
+
+
+def test_a_page_of_many_pictures_stays_light(study, tmp_path, monkeypatch):
+    found = gather(study)
+    monkeypatch.setattr(report, "HEAVY", 50_000)
+    addresses = report._addresses(drawn(found))
+    whole = {picture.name: len(picture.uri()) for picture in drawn(found)}
+    assert sum(map(len, addresses.values())) < sum(whole.values())
+    assert all(len(address) <= whole[name] for name, address in addresses.items())
+
+
+def test_a_long_table_is_cut_and_lies_beside_the_page(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "LONG", 6)
+    found = gather(study)
+    text = report.render(found, pictures(found), tmp_path).read_text()
+    assert "the first 6 here" in text and len(pd.read_csv(tmp_path / "gains.csv")) > 6
+    assert "robustness.csv</a>" in text and len(pd.read_csv(tmp_path / "robustness.csv")) > 6

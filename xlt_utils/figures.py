@@ -55,6 +55,7 @@ class Figure:
     title: str
     caption: str
     alt: str
+    arm: str = ""  # the one that it is about, if it is about one
     images: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)  # drawn once
 
     def image(self, kind: str = "svg") -> bytes:
@@ -106,19 +107,23 @@ def score_surface(runs: pd.DataFrame, arm: str = "", more: Iterable[dict] = ()) 
     _legend_of_holes(drawing, data)
     drawing.supxlabel("pretraining tokens P", fontsize=10)
     drawing.supylabel(f"{arm or 'intermediate'} examples I", fontsize=10)
-    ranges = {target: _range(data[data["target"] == target], "mean") for target in targets}
+    full = data[data["n"] == data["wanted"]]  # titles and texts tell of means over all seeds alone
+    ranges = {target: _range(full[full["target"] == target], "mean") for target in targets}
     widest = max(ranges, key=lambda name: ranges[name][2], default="")
     holes = int((data["n"] < data["wanted"]).sum())
     title = f"Over the grid {widest} moves most, from {_said(ranges[widest])}" if widest else "No scores yet"
-    if widest and ranges[widest][2] == 0:
+    if widest and ranges[widest][2] < 0:
+        title = "No place of the grid has all its seeds, so nothing is said to move"
+    elif widest and ranges[widest][2] == 0:
         title = "One place of the grid has scores, so nothing can move"
     caption = (
         "Zero-shot score, the mean over the non-English languages: 0 is chance, 1 the ceiling; each number is a mean "
         f"over {_n(data['n'], 'seed')}. {_holes(holes, len(data))}"
     )
     alt = f"{len(targets)} heat maps of the zero-shot score over pretraining tokens and {arm} examples. "
-    alt += " ".join(f"{target}: from {_said(ranges[target])}." for target in targets) + f" {_holes(holes, len(data))}"
-    return Figure(_name("surface", arm), drawing, data, title, caption, alt)
+    told = [f"{name}: from {_said(found)}." for name, found in ranges.items() if found[2] >= 0]
+    alt += f"{' '.join(told) or 'No place has all its seeds.'} {_holes(holes, len(data))}"
+    return Figure(_name("surface", arm), drawing, data, title, caption, alt, arm)
 
 
 def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> Figure:
@@ -134,7 +139,8 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
     for target, axes in panels.items():
         for colour, marker, rung in zip(colours, _marks(lines), lines, strict=False):
             seeds = data[(data["target"] == target) & (data[other] == rung)]
-            _seed_lines(axes, seeds, axis, "zero_shot", rungs, colour, marker, f"{symbol[other]} = {short(rung)}")
+            label = f"{symbol[other]} = {short(rung)}"
+            _seed_lines(axes, seeds, axis, "zero_shot", rungs, colour, marker, label, data["seed"].nunique())
         _categories(axes, [short(rung) for rung in rungs])
         axes.set_title(target)
         axes.axhline(0, color="black", linewidth=0.8, linestyle=":")
@@ -147,15 +153,19 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
     steps = climbs.groupby(level="target").mean().sort_values() if len(climbs) else climbs
     ends = f"from {symbol[axis]} = {short(rungs[0])} to {short(rungs[-1])}" if rungs else ""
     title = _moves(steps, ends) if len(steps) else f"No line has both ends of {symbol[axis]}: nothing to compare"
+    counts = data.groupby(["target", other, axis])["zero_shot"].count()
+    whole = "" if len(climbs) == len(ladder) else f" The title is told by the {len(climbs)} of {len(ladder)} lines "
+    whole += "of single seeds that have both ends." if whole else ""
     caption = (
         f"Lines are means over seeds, dots are the single seeds ({data['seed'].nunique()}); the rungs stand evenly, "
-        f"0 among them, so the axis is no scale. Dotted: chance. n = {_count(len(data), 'score')}."
+        f"0 among them, so the axis is no scale. Dotted: chance. n = {_count(data['zero_shot'].count(), 'score')}."
+        f"{_fewer(counts, data['seed'].nunique())}{whole}"
     )
     told = [f"{target} {number(step, '+')}" for target, step in steps.items()]
     noun = {"tokens": "tokens", "examples": "intermediate examples"}[other]
     alt = f"{len(targets)} panels of the zero-shot score {ends}, lines for {_list(map(short, lines))} {noun}. "
     alt += f"Mean change over the lines that have both ends: {_list(told)}." if told else "No line has both ends."
-    return Figure(_name(f"curves-{axis}", arm if axis == "examples" else ""), drawing, data, title, caption, alt)
+    return Figure(_name(f"curves-{axis}", arm), drawing, data, title, caption, alt, arm)
 
 
 def gain_curves(gains: pd.DataFrame, arm: str) -> Figure:
@@ -171,7 +181,8 @@ def gain_curves(gains: pd.DataFrame, arm: str) -> Figure:
         for place, (colour, marker, rung) in enumerate(zip(colours, _marks(lines), lines, strict=False)):
             seeds = data[(data["target"] == target) & (data["tokens"] == rung)]
             aside = (place - (len(lines) - 1) / 2) * 0.13
-            _seed_lines(axes, seeds, "examples", "gain", rungs, colour, marker, f"P = {short(rung)}", aside)
+            label = f"P = {short(rung)}"
+            _seed_lines(axes, seeds, "examples", "gain", rungs, colour, marker, label, gains["seed"].nunique(), aside)
         _categories(axes, [short(rung) for rung in rungs])
         axes.set_title(target)
     _shared_legend(drawing, panels)
@@ -189,9 +200,10 @@ def gain_curves(gains: pd.DataFrame, arm: str) -> Figure:
     caption = (
         "Difference to the run of the same seed and P without intermediate training. Lines are means over seeds, "
         f"dots single seeds ({data['seed'].nunique()}). n = {_count(len(data), 'pair')}."
+        f"{_fewer(data.groupby(['target', 'tokens', 'examples'])['gain'].count(), gains['seed'].nunique())}"
     )
     alt = f"Gain in zero-shot score by {arm} examples. Runs above 0 at the largest rung: {_list(told)}."
-    return Figure(_name("gains", arm), drawing, data, title, caption, alt)
+    return Figure(_name("gains", arm), drawing, data, title, caption, alt, arm)
 
 
 def transfer_gap(scores: pd.DataFrame, distances: dict[str, float] | None = None) -> Figure:
@@ -202,6 +214,7 @@ def transfer_gap(scores: pd.DataFrame, distances: dict[str, float] | None = None
     both = part[part["language"] != "en"].merge(english, on=["seed", "tokens", "task"], suffixes=("", "_english"))
     both["gap"] = both["score_english"] - both["score"]
     data = both[["task", "language", "tokens", "seed", "gap"]].rename(columns={"task": "target"})
+    seeds = scores["seed"].nunique()
     targets = [name for name in TASKS if name in set(data["target"])]
     order = language_order(data["language"], distances)
     rungs = sorted(data["tokens"].unique())
@@ -214,29 +227,35 @@ def transfer_gap(scores: pd.DataFrame, distances: dict[str, float] | None = None
             places = [order.index(language) for language in at["language"]]
             axes.plot(at["gap"], places, linestyle="", marker=".", markersize=3, color=colour, alpha=0.6)
             axes.plot(means, range(len(order)), linestyle="", marker=marker, color=colour, label=f"P = {short(rung)}")
+            counts = at.groupby("language")["gap"].count().reindex(order)
+            _hollow(axes, means, range(len(order)), counts, seeds, marker, colour)
         axes.tick_params(labelbottom=True)
         axes.set_yticks(range(len(order)), order)
         axes.set_ylim(len(order) - 0.5, -0.5)
         axes.grid(axis="x", color="#dddddd")
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
         axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
         axes.set_title(target)
     _shared_legend(drawing, panels)
     drawing.supxlabel("transfer gap: English minus the language", fontsize=10)
-    by_rung = data.groupby(["tokens", "seed"])["gap"].mean().groupby("tokens").mean()
+    by_rung = data.groupby("tokens")["gap"].agg(["mean", "count"])
+    most = data[["target", "language"]].drop_duplicates().shape[0] * seeds
     nearest = f"Languages by their distance to English, the nearest first ({_list(order)})"
     ordered = nearest if _known(order, distances) else "Languages by code: their distances are not known here"
     title = "No target with an English test"
     if len(by_rung):
-        first, last = by_rung.iloc[0], by_rung.iloc[-1]
-        title = f"The transfer gap is {number(last)} at P = {short(rungs[-1])}"
-        title += f", against {number(first)} at P = {short(rungs[0])}" if len(by_rung) > 1 else ""
+        fewer = [f" (of {n} of {most} gaps)" if n < most else "" for n in by_rung["count"]]
+        first, last = (number(by_rung["mean"].iloc[end]) for end in (0, -1))
+        title = f"The transfer gap is {last} at P = {short(rungs[-1])}{fewer[-1]}"
+        title += f", against {first} at P = {short(rungs[0])}{fewer[0]}" if len(by_rung) > 1 else ""
     caption = (
         f"Score in English minus score in the language, {when}. {ordered}. "
         f"Large marks are means over seeds ({data['seed'].nunique()}), small dots single seeds. "
         f"n = {_count(len(data), 'gap')}."
+        f"{_fewer(data.groupby(['target', 'language', 'tokens'])['gap'].count(), seeds)}"
     )
-    mean_gaps = data.groupby("language")["gap"].mean().reindex(order)
-    told = [f"{language} {number(value)}" for language, value in mean_gaps.items()]
+    mean_gaps = data.groupby("language")["gap"].agg(["mean", "count"]).reindex(order)
+    told = [f"{language} {number(row['mean'])} (n = {row['count']:.0f})" for language, row in mean_gaps.iterrows()]
     return Figure("gaps", drawing, data, title, caption, f"Mean transfer gap by language: {_list(told)}.")
 
 
@@ -269,13 +288,16 @@ def language_scores(scores: pd.DataFrame, distances: dict[str, float] | None = N
     drawing.supxlabel("pretraining tokens P", fontsize=10)
     group = "trained" if (part["group"] == "trained").any() else "retrieval"
     told_of = set(part.loc[part["group"] == group, "task"])  # the two are never averaged together
-    ends = data[data["target"].isin(told_of) & data["tokens"].isin(rungs[-1:])].groupby("language")["score"].mean()
+    last = data[data["target"].isin(told_of) & data["tokens"].isin(rungs[-1:])]
+    ends = last.groupby("language")["score"].mean()
+    lost = f" (seeds are missing: {_n(last['n'], 'seed')} of {seeds})" if (last["n"] < seeds).any() else ""
     ends, english = ends.drop("en", errors="ignore"), ends.get("en", np.nan)
     title = "No scores yet"
     if len(ends):
         best, worst = ends.idxmax(), ends.idxmin()
         title = f"At P = {short(rungs[-1])} the {group} targets transfer best to {best} ({number(ends[best])})"
         title += f", worst to {worst} ({number(ends[worst])})" if len(ends) > 1 else ""
+        title += lost
     ordered = "by distance to English" if _known(order[1:], distances) else "by code (distances not known here)"
     caption = (
         f"Score {when}: 0 is chance, 1 the ceiling; languages {ordered}, English first where "
@@ -284,7 +306,7 @@ def language_scores(scores: pd.DataFrame, distances: dict[str, float] | None = N
     told = [f"{language} {number(value)}" for language, value in ends.reindex(order).dropna().items()]
     at = f" at P = {short(rungs[-1])}" if rungs else ""
     told = ([f"English {number(english)}"] if np.isfinite(english) else []) + told
-    alt = f"Mean score over the {group} targets by language{at}: {_list(told)}."
+    alt = f"Mean score over the {group} targets that test a language{at}{lost}: {_list(told)}."
     return Figure("languages", drawing, data, title, caption, alt)
 
 
@@ -453,13 +475,28 @@ def _legend_of_holes(drawing: Drawing, data: pd.DataFrame) -> None:
         drawing.legend(handles=[patch], loc="outside upper center", frameon=False)
 
 
-def _seed_lines(axes, rows, x: str, y: str, rungs, colour, marker, label: str, aside: float = 0.0) -> None:
-    """A line through the means over seeds and a dot a seed; `aside` keeps neighbours from hiding each other."""
+def _seed_lines(axes, rows, x: str, y: str, rungs, colour, marker, label: str, seeds: int, aside: float = 0.0) -> None:
+    """A line through the means over seeds and a dot a seed; a mean over fewer than the `seeds` there are is hollow.
+    `aside` keeps neighbours from hiding each other."""
     places = [rungs.index(rung) + aside for rung in rows[x]]
     axes.plot(places, rows[y], linestyle="", marker=marker, markersize=3.5, color=colour, alpha=0.55, markeredgewidth=0)
     means = rows.groupby(x)[y].mean().reindex(rungs)
     places = np.arange(len(rungs)) + aside
     axes.plot(places, means, color=colour, linewidth=1.6, marker=marker, markersize=5, label=label)
+    _hollow(axes, places, means, rows.groupby(x)[y].count().reindex(rungs), seeds, marker, colour)
+
+
+def _hollow(axes, x, y, counts, seeds: int, marker, colour) -> None:
+    """Open the marks of means over fewer than all seeds."""
+    some = ((counts > 0) & (counts < seeds)).to_numpy()
+    open_ = {"linestyle": "", "markersize": 5, "markerfacecolor": "white", "zorder": 3}
+    axes.plot(np.asarray(x)[some], np.asarray(y)[some], marker=marker, markeredgecolor=colour, **open_)
+
+
+def _fewer(counts: pd.Series, seeds: int) -> str:
+    """How many of the means stand on fewer than all seeds; nothing where none does."""
+    some = int(((counts > 0) & (counts < seeds)).sum())
+    return f" Hollow: {_count(some, 'mean')} over fewer than the {seeds} seeds." if some else ""
 
 
 def _categories(axes, labels: Sequence[str]) -> None:

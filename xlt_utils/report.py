@@ -3,6 +3,7 @@ stands alone. `gather` reads the folders, `render` writes the page, the tidy res
 notebooks as HTML; every number comes from the records."""
 
 import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -13,7 +14,9 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from xlt_utils import microworld, paths, records, report_tables, scaling
+from xlt_utils import arms as arm_table
+from xlt_utils import claims, microworld, paths, records, report_tables, scaling
+from xlt_utils.arms import Arm
 from xlt_utils.cells import short
 from xlt_utils.figures import Figure
 from xlt_utils.names import nearest
@@ -21,6 +24,9 @@ from xlt_utils.records import Record
 from xlt_utils.report_tables import PHASES, content, shown
 from xlt_utils.scaling import MEANS, PLACE, Interval, Verdict, number
 
+LONG = 1000  # rows of a long table on the page; the whole of it lies beside the page
+HEAVY = 3_500_000  # characters that the pictures of a page may have before the heaviest are drawn as dots
+FEW = 8  # pairs of a target and an arm that a sentence names one by one
 ONE = {"rise": "rises", "fall": "falls", "do": "does", "have": "has", "were": "was"}  # a verb for one target
 
 
@@ -71,6 +77,18 @@ class Findings:
         return sorted({record.coordinates.seed for record in self.records.values() if record.coordinates})
 
     @property
+    def wanted(self) -> list[int]:
+        """The seeds there should be: those of the records and of the target cells that are not there."""
+        return sorted({*self.seeds, *(hole["seed"] for hole in self.holes)})
+
+    @property
+    def lost_tasks(self) -> list[str]:
+        """Targets of cells that are not there, of which no other cell has a score: no mean counts them."""
+        lost = [content(one.folder / "params.json") for one in self.absent]
+        named = {task for one in lost if one.get("phase") == "target" for task in one["parameters"].get("tasks", [])}
+        return sorted(named - set(self.tasks))
+
+    @property
     def languages(self) -> list[str]:
         return sorted(set(self.scores["language"]) | {"en"})
 
@@ -78,10 +96,28 @@ class Findings:
     def tasks(self) -> list[str]:
         return sorted(set(self.scores["task"]))
 
+    @cached_property
+    def kinds(self) -> dict[str, Arm]:
+        """What each arm was trained on, as the parameters of its runs say, of those too that are not done."""
+        given = [record.parameters for record in self.records.values() if record.phase == "intermediate"]
+        lost = [content(one.folder / "params.json") for one in self.absent]
+        given += [one["parameters"] for one in lost if one.get("phase") == "intermediate"]
+        return arm_table.arms(given, self.scores["arm"])
+
     @property
     def arms(self) -> list[str]:
-        """The arms that a target was tested after; one without a name where there is none."""
-        return sorted(set(self.scores["arm"]) - {""}) or [""]
+        """The arms that a target was tested after, controls left out; one without a name where there is none."""
+        return [name for name in sorted(set(self.scores["arm"]) - {""}) if not self.kinds[name].is_control] or [""]
+
+    @property
+    def controls(self) -> list[str]:
+        """The arms that are no intermediate task: the same steps with nothing to learn."""
+        return [name for name in sorted(set(self.scores["arm"]) - {""}) if self.kinds[name].is_control]
+
+    @property
+    def counted(self) -> list[Verdict]:
+        """The verdicts on intermediate tasks: neither a control nor an arm of which nothing is known is among them."""
+        return [one for one in self.verdicts if self.kinds[one.arm].is_known and not self.kinds[one.arm].is_control]
 
     @property
     def holes(self) -> list[dict[str, Any]]:
@@ -151,7 +187,8 @@ def _place(folder: Path) -> dict[str, Any] | None:
         before = content(paths.resolve(given["parameters"]["checkpoint"]) / "params.json")
         tuned = before if before["phase"] == "intermediate" else None
         first = content(paths.resolve(tuned["parameters"]["checkpoint"]) / "params.json") if tuned else before
-        place = {"seed": first["parameters"]["seed"], "tokens": first["parameters"]["tokens"]}
+        tokens = first["parameters"].get("before", 0) + first["parameters"]["tokens"]
+        place = {"seed": first["parameters"]["seed"], "tokens": tokens}
         second = tuned["parameters"] if tuned else {"arm": "", "examples": 0}
         return place | {"arm": second["arm"], "examples": second["examples"]}
     except (KeyError, TypeError):
@@ -163,7 +200,7 @@ def _place(folder: Path) -> dict[str, Any] | None:
 
 def answer(found: Findings) -> tuple[str, str]:
     """The answer to "proportional?": a word or two, and what it rests on, target by target."""
-    each = [verdict for verdict in found.verdicts if verdict.target not in MEANS.values()]
+    each = [verdict for verdict in found.counted if verdict.target not in MEANS.values()]
     by_name: dict[str, list[str]] = {}
     for verdict in each:
         by_name.setdefault(verdict.verdict, []).append(verdict.target + (f" ({verdict.arm})" if _arms(each) else ""))
@@ -178,10 +215,16 @@ def answer(found: Findings) -> tuple[str, str]:
         word = "Not settled by this study"
     else:
         word = "No: there is no steady gain that could be"
-    told = "; ".join(f"{name}: {', '.join(targets)}" for name, targets in by_name.items())
-    return word, told[:1].upper() + told[
-        1:
-    ] if told else "No run with intermediate training has a run without beside it"
+    told = "; ".join(f"{name}: {_pairs(targets, len(each))}" for name, targets in by_name.items())
+    return word, told[:1].upper() + told[1:] or "No arm of intermediate tasks has a run without beside it"
+
+
+def _pairs(targets: list[str], of: int) -> str:
+    """Targets by name, or how many where naming them all would fill the screen."""
+    if of <= FEW:
+        return ", ".join(targets)
+    named = f" ({', '.join(targets)})" if len(targets) < 4 else ""
+    return f"{'all' if len(targets) == of else f'{len(targets)} of'} {of} pairs of a target and an arm{named}"
 
 
 def _arms(verdicts: Iterable[Verdict]) -> bool:
@@ -223,13 +266,24 @@ def _by_direction(moves: dict[str, Interval], found: Findings) -> str:
     groups: dict[str, list[str]] = {}
     for target, interval in sorted(moves.items(), key=lambda pair: -np.nan_to_num(pair[1].mean)):
         noise = scaling.seed_noise(found.zero_shot, target)
-        groups.setdefault(scaling.direction(interval, noise), []).append(f"{target} {number(interval.mean, '+')}")
+        moved = f"{target} {number(interval.mean, '+')}{_fewer(interval.n, found)}" if interval.n else target
+        groups.setdefault(scaling.direction(interval, noise), []).append(moved)
     said = []
     for name in (name for name in scaling.DIRECTIONS if name in groups):
         verb, rest = name.split(" ", 1)
         verb = ONE.get(verb, verb) if len(groups[name]) == 1 else verb
         said.append(f"{', '.join(groups[name])} {verb} {rest}")
     return "; ".join(said) or "no target was measured at both ends"
+
+
+def _brief(interval: Interval, found: Findings) -> str:
+    """An interval in words; of a study of one seed, which says so once, the number alone."""
+    return number(interval.mean, "+") if len(found.wanted) == 1 else str(interval)
+
+
+def _fewer(n: int, found: Findings) -> str:
+    """What stands behind a number that not all seeds are in."""
+    return f" ({n} of {len(found.wanted)} seeds)" if 0 < n < len(found.wanted) else ""
 
 
 def _distance(found: Findings) -> str:
@@ -241,20 +295,42 @@ def _distance(found: Findings) -> str:
     close, away = (scaling.movement_of(found.scores, languages, trained) for languages in (near, far))
     if not len(close):
         table, when = scaling.plain(found.scores[found.scores["group"] == "trained"])
-        means = [table[table["language"].isin(languages)]["score"].mean() for languages in (near, far)]
-        return f"Trained targets reach {number(means[0])} in {names[0]} and {number(means[1])} in {names[1]}, {when}."
+        if table.empty:
+            return "No trained target was tested, so near and far languages are not compared."
+        whole = table.pivot_table(index=["seed", "tokens"], columns=["task", "language"], values="score").dropna()
+        if whole.empty:
+            return "No seed has all trained targets in all languages, so near and far ones are not compared."
+        means = [whole.loc[:, whole.columns.get_level_values(1).isin(some)].mean(axis=None) for some in (near, far)]
+        fewer = _fewer(whole.index.get_level_values("seed").nunique(), found)
+        reached = f"{number(means[0])}{fewer} in {names[0]} and {number(means[1])}{fewer} in {names[1]}"
+        return f"Trained targets reach {reached}, {when}."
+    close, away = _both(close, away)
+    if not len(close):
+        return "No seed has all trained targets at both ends of P, so near and far languages are not compared."
     said = (
-        f"Over the same range the trained targets move by {number(np.nanmean(close), '+')} in {names[0]} and by "
-        f"{number(np.nanmean(away), '+')} in {names[1]}: {_near_minus_far(close, away)}"
+        f"Over the same range the trained targets move by {_mean(close, found)} in {names[0]} and by "
+        f"{_mean(away, found)} in {names[1]}: {_near_minus_far(close, away)}"
     )
     moves = {target: scaling.movement(found.zero_shot, target) for target in trained}
     moves = {target: interval for target, interval in moves.items() if interval.n}
     if len(moves) < 2:
         return f"{said}."
     most = max(moves, key=lambda target: moves[target].mean)
-    close, away = (scaling.movement_of(found.scores, languages, [most]) for languages in (near, far))
-    each = f"{number(np.nanmean(close), '+')} and {number(np.nanmean(away), '+')}"
+    close, away = _both(*(scaling.movement_of(found.scores, languages, [most]) for languages in (near, far)))
+    if not len(close):
+        return f"{said}."
+    each = f"{_mean(close, found)} and {_mean(away, found)}"
     return f"{said}; for {most}, which rises most, it is {each}: {_near_minus_far(close, away)}."
+
+
+def _both(close: np.ndarray, away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Only the seeds that have both: else two means would stand on different seeds."""
+    there = np.isfinite(close) & np.isfinite(away)
+    return close[there], away[there]
+
+
+def _mean(moved: np.ndarray, found: Findings) -> str:
+    return number(moved.mean(), "+") + _fewer(len(moved), found)
 
 
 def _near_minus_far(close: np.ndarray, away: np.ndarray) -> str:
@@ -265,37 +341,75 @@ def _near_minus_far(close: np.ndarray, away: np.ndarray) -> str:
 
 
 def _intermediate(found: Findings) -> str:
-    parts = []
-    for arm in sorted({verdict.arm for verdict in found.verdicts}):
-        own = {verdict.target: verdict for verdict in found.verdicts if verdict.arm == arm}
-        rung = short(int(found.gains.loc[found.gains["arm"] == arm, "examples"].max()))
-        moves = {target: one.gain for target, one in own.items() if target not in MEANS.values()}
-        if not any(interval.n for interval in moves.values()):
-            parts.append(f"No rung of P is whole over all seeds and rungs of {arm} examples, so no mean gain is given.")
-            continue
-        whole = (
-            f" ({found.focus}) moves by {own[found.focus].gain} on average over P" if found.focus in own else "s move"
+    arms = sorted({verdict.arm for verdict in found.counted})
+    each = [_gained(found, arm) for arm in arms] if len(arms) < 3 else [_gained_in_short(found, arms)]
+    if not arms:
+        each = ["No arm of intermediate tasks has a run without beside it, so its gain is not known."]
+    return " ".join([*each, *_beyond(found, arms)])
+
+
+def _gained(found: Findings, arm: str) -> str:
+    """An arm's gain at its largest rung, target by target."""
+    own = {verdict.target: verdict for verdict in found.counted if verdict.arm == arm}
+    rung = short(int(found.gains.loc[found.gains["arm"] == arm, "examples"].max()))
+    moves = {target: one.gain for target, one in own.items() if target not in MEANS.values()}
+    if not any(interval.n for interval in moves.values()):
+        return f"No rung of P is whole over all seeds and rungs of {arm} examples, so no mean gain is given."
+    whole = f" ({found.focus}) moves by {own[found.focus].gain} on average over P" if found.focus in own else "s move"
+    counts, pairs = (sum(getattr(own[target], name) for target in moves) for name in ("positive", "pairs"))
+    return (
+        f"With {rung} {arm} examples the zero-shot score{whole}; {_by_direction(moves, found)}; over all rungs and "
+        f"seeds {counts} of {pairs} means are higher than without."
+    )
+
+
+def _gained_in_short(found: Findings, arms: list[str]) -> str:
+    """The gains of many arms, the largest first, in the target that speaks for the study."""
+    own = {one.arm: one.gain for one in found.counted if one.target == found.focus}
+    there = sorted((arm for arm in arms if arm in own and own[arm].n), key=lambda arm: -own[arm].mean)
+    if not there:
+        return f"No rung of P is whole over all seeds and rungs of any of the {len(arms)} arms, so no gain is given."
+    told = [f"{arm} {_brief(own[arm], found)}" for arm in there]
+    lost = [arm for arm in arms if arm not in there]
+    said = f"The zero-shot score ({found.focus}) moves over I = 0, at the largest I and on average over P, by: "
+    said = said if len(found.wanted) > 1 else f"{said[:-2]} (one seed, so no intervals): "
+    return said + "; ".join(told) + (f"; no gain is given of {', '.join(lost)}" if lost else "") + "."
+
+
+def _beyond(found: Findings, arms: list[str]) -> list[str]:
+    """The gain over the controls that take the same steps, where the study has any."""
+    if not found.controls:
+        return ["No control took the same steps, so what the tasks give is not told from what more steps give."] * bool(
+            arms
         )
-        counts, pairs = (sum(getattr(own[target], name) for target in moves) for name in ("positive", "pairs"))
-        parts.append(
-            f"With {rung} {arm} examples the zero-shot score{whole}; {_by_direction(moves, found)}; over all rungs and "
-            f"seeds {counts} of {pairs} means are higher than without."
-        )
-    return " ".join(parts) or "No run with intermediate training has one without beside it, so its gain is not known."
+    table = report_tables.beyond_controls(found)
+    table = table[table["target"] == found.focus]
+    told = [f"{row.arm} over {row.control} {_brief(row.beyond, found)}" for row in table.itertuples() if row.beyond.n]
+    if not told:
+        return ["No arm and control are whole over the same seeds, so no gain over the controls is given."]
+    most = told if len(told) <= FEW else told[:FEW]
+    more = f"; {len(told) - FEW} more stand in the table of controls" if len(told) > FEW else ""
+    return [f"Over the controls with the same steps ({found.focus}): {'; '.join(most)}{more}."]
 
 
 def _proportional(found: Findings) -> str:
     word, told = answer(found)
     slopes = [
-        f"{verdict.target} {verdict.slope.said(sign='')}"
-        for verdict in found.verdicts
+        f"{verdict.target}{f' ({verdict.arm})' if _arms(found.counted) else ''} {verdict.slope.said(sign='')}"
+        for verdict in found.counted
         if verdict.slope and verdict.target not in MEANS.values()
     ]
+    slopes = slopes if len(slopes) <= FEW else []
     fitted = f"slopes where every rung gained: {'; '.join(slopes)}" if slopes else "no slope could be fitted"
+    fitted = "the slopes stand in the table of verdicts" if _many_slopes(found) else fitted
     return (
         f"Whether the gain grows in proportion to I, a slope d log(gain) / d log(I) of 1: {_lower(word)}; "
         f"{_lower(told)}; {fitted}."
     )
+
+
+def _many_slopes(found: Findings) -> bool:
+    return sum(one.slope is not None and one.target not in MEANS.values() for one in found.counted) > FEW
 
 
 def _lower(text: str) -> str:
@@ -305,15 +419,18 @@ def _lower(text: str) -> str:
 def _gap(found: Findings) -> str:
     first, last = _ends(found)
     rows, when = scaling.plain(found.zero_shot[found.zero_shot["target"] == found.focus])
-    gaps = rows.groupby("tokens")["gap"].mean()
-    if not np.isfinite(gaps.get(last, np.nan)):
+    gaps = rows.pivot_table(index="seed", columns="tokens", values="gap")  # seeds without a gap are left out
+    if last not in gaps:
         said = "The transfer gap is not known: no target has scores in English and in all other languages"
     else:
-        lead = f"English is ahead of the other languages by {number(gaps[last])} ({found.focus}, {when})"
-        said = f"At {short(last)} tokens {lead}"
-        if first != last and np.isfinite(gaps.get(first, np.nan)):
-            change = scaling.t_interval(rows.pivot_table(index="seed", columns="tokens", values="gap").pipe(_change))
-            said += f", at {short(first)} by {number(gaps[first])}: the gap changes by {change}"
+        ends = {rung: gaps[rung].dropna() for rung in (first, last) if rung in gaps}
+        told = {rung: number(part.mean()) + _fewer(len(part), found) for rung, part in ends.items()}
+        said = (
+            f"At {short(last)} tokens English is ahead of the other languages by {told[last]} ({found.focus}, {when})"
+        )
+        if first != last and first in ends:
+            change = scaling.t_interval(gaps[last] - gaps[first])
+            said += f", at {short(first)} by {told[first]}: the gap changes by {change}"
     holes = len(scaling.absent(found.zero_shot, found.holes))
     done = f"all {len(found.records)} cells are in"
     if found.absent:
@@ -321,18 +438,16 @@ def _gap(found: Findings) -> str:
     return f"{said}; {done}" + (f", and {holes} of the targets' places on the grid lack a mean." if holes else ".")
 
 
-def _change(table: pd.DataFrame) -> pd.Series:
-    return table.iloc[:, -1] - table.iloc[:, 0]
-
-
 # The page.
 
 
-def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> Path:
-    """Write the report into a folder and return the page's path.
+def render(found: Findings, pictures: Sequence[Figure], folder: str | Path, exchange: str | None = None) -> Path:
+    """Write the report into a folder and return the page's path. `exchange` is the exchange rate in a sentence, its
+    interval included; without one the page says that it was not computed.
 
-    Beside index.html there are results.csv and results.parquet, figures/ (SVG, PNG, CSV) and notebooks/
-    (the last attempt of every cell as HTML). What an earlier report left in those two folders goes.
+    Beside index.html there are results.csv and results.parquet, the long tables gains.csv, robustness.csv and
+    missing.csv, figures/ (SVG, PNG, CSV) and notebooks/ (the last attempt of every cell as HTML). What an earlier
+    report left in those two folders goes. The page shows the first LONG rows of a long table.
     """
     folder = paths.resolve(folder)
     for name in ("figures", "notebooks"):
@@ -346,6 +461,11 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
     index = report_tables.index_of_cells(found)
     index["page"] = executed_notebooks(index, folder / "notebooks")
     costs, five = report_tables.spent(found), report_tables.five_numbers(found)
+    gains = scaling.gain_table(found.gains).sort_values(["tokens", "examples"], ascending=False, kind="stable")
+    lost = scaling.absent(found.zero_shot, found.holes)
+    for name, long in (("gains", gains), ("robustness", five), ("missing", lost)):
+        long.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    script = (Path(__file__).parent / "report.js.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("xlt_utils", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -356,11 +476,21 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
         answer=word,
         told=told,
         sentences=list(sentences(found).values()),
-        pictures=pictures,
-        verdicts=found.verdicts,
-        gains=scaling.gain_table(found.gains).to_dict("records"),
-        absent=scaling.absent(found.zero_shot, found.holes).to_dict("records"),
-        robust=report_tables.by_task(five),
+        exchange=exchange,
+        claims=claims.rows(found),
+        sections=_sections(found, pictures),
+        addresses=_addresses(pictures),
+        arms=report_tables.arms(found),
+        matrix=report_tables.matrix(found),
+        beyond=report_tables.beyond_controls(found).to_dict("records"),
+        gains=gains.head(LONG).to_dict("records"),
+        many_gains=len(gains),
+        absent=lost.head(LONG).to_dict("records"),
+        many_absent=len(lost),
+        robust=report_tables.by_task(five, LONG),
+        many_robust=len(five),
+        script=jinja2.utils.markupsafe.Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         losses=[name for name in five if name.startswith("loss, ")],
         contaminated=shown(report_tables.contaminated(found)),
         dropped=shown(report_tables.dropped(found)),
@@ -374,7 +504,6 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
         costs=costs.to_dict("records"),
         overhead=report_tables.overhead(costs),
         t=scaling.t_factor(len(found.seeds)),
-        results=base64.b64encode((folder / "results.csv").read_bytes()).decode(),
         rows=len(table),
         versions=next(iter(found.records.values())).versions,
         devices=sorted({record.device for record in found.records.values()}),
@@ -382,6 +511,27 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
     path = folder / "index.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _sections(found: Findings, pictures: Sequence[Figure]) -> list[tuple[str, str, list[Figure]]]:
+    """The pictures in sections of a name, what the arm is, and pictures: those of no arm first, in a section without
+    a name, then where there are several arms a section an arm, the controls last."""
+    arms = [*found.arms, *found.controls]
+    if len(arms) < 2:
+        return [("", "", list(pictures))]
+    shared = [picture for picture in pictures if picture.arm not in arms]
+    own = [(arm, found.kinds[arm].kind, [one for one in pictures if one.arm == arm]) for arm in arms]
+    return [("", "", shared), *(section for section in own if section[2])]
+
+
+def _addresses(pictures: Sequence[Figure]) -> dict[str, str]:
+    """The pictures as data: addresses by name, drawn as lines; the heaviest as dots where all would be too much."""
+    drawn = {picture.name: picture.uri() for picture in pictures}
+    for picture in sorted(pictures, key=lambda one: (-len(drawn[one.name]), one.name)):
+        if sum(map(len, drawn.values())) <= HEAVY:
+            break
+        drawn[picture.name] = min(drawn[picture.name], picture.uri("png"), key=len)
+    return drawn
 
 
 def _size(value: float) -> str:

@@ -14,7 +14,7 @@ from xlt_utils import paths, records, robustness
 from xlt_utils.cells import short
 from xlt_utils.languages import LANGUAGES
 from xlt_utils.records import Record
-from xlt_utils.scaling import MEANS, PLACE, number
+from xlt_utils.scaling import MEANS, PLACE, number, t_interval
 from xlt_utils.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -80,6 +80,54 @@ def index_of_cells(found: "Findings") -> pd.DataFrame:
     order = table["phase"].map({name: place for place, name in enumerate(paths.PHASES)}).fillna(9)
     by = ["order", *(name for name in PLACE if name in table), "cell"]
     return table.assign(order=order).sort_values(by, ignore_index=True, na_position="last").drop(columns="order")
+
+
+def arms(found: "Findings") -> list[dict[str, str]]:
+    """The arms as the page lists them, the controls last: name, what it was trained on, the controls that it is
+    compared with. Empty where there is one arm and no control."""
+    named = [name for name in [*found.arms, *found.controls] if name]
+    kinds = [found.kinds[name] for name in named]
+    rows = []
+    for one in kinds if len(kinds) > 1 else ():
+        against = ", ".join(other.name for other in one.controls(kinds))
+        rows.append({"arm": one.name, "kind": one.kind, "is_control": one.is_control, "controls": against})
+    return rows
+
+
+def matrix(found: "Findings") -> dict[str, Any]:
+    """The gain over I = 0 at the largest I, a row an arm and a column a target, as intervals; controls last."""
+    found_ = {(one.arm, one.target): one.gain for one in found.verdicts}
+    targets = list(dict.fromkeys(one.target for one in found.verdicts))
+    names = [name for name in [*found.arms, *found.controls] if any((name, target) in found_ for target in targets)]
+    rows = [
+        {"arm": name, "is_control": name in found.controls, "gains": [found_.get((name, target)) for target in targets]}
+        for name in names
+    ]
+    return {"targets": targets, "rows": rows if len(rows) > 1 else []}
+
+
+def beyond_controls(found: "Findings") -> pd.DataFrame:
+    """What an arm gains over the controls that take its steps, paired by seed at the largest I, a mean over the rungs
+    of P that all seeds have of both: a row an arm, control and target, with how many rungs those are."""
+    columns = ["arm", "control", "kind", "target", "beyond", "rungs", "of"]
+    runs = found.zero_shot
+    kinds = [found.kinds[name] for name in [*found.arms, *found.controls] if name]
+    rows = []
+    for arm in kinds:
+        for control in arm.controls(kinds):
+            own, other = (runs[runs["arm"] == one.name] for one in (arm, control))
+            largest = max(set(own["examples"]) & set(other["examples"]), default=None)
+            pair = [part[part["examples"] == largest] for part in (own, other)]
+            both = pair[0].merge(pair[1], how="outer", on=["seed", "tokens", "target"], suffixes=("", "_control"))
+            both["beyond"] = both["zero_shot"] - both["zero_shot_control"]
+            for target in dict.fromkeys(runs["target"]):
+                table = both[both["target"] == target].pivot_table(
+                    index="tokens", columns="seed", values="beyond", dropna=False
+                )
+                whole = table.reindex(columns=found.wanted).dropna()
+                rungs = [len(whole), runs["tokens"].nunique()]
+                rows.append([arm.name, control.name, control.kind, target, t_interval(whole.mean()), *rungs])
+    return pd.DataFrame(rows, columns=columns)
 
 
 def flags(record: Record) -> list[str]:
@@ -148,17 +196,19 @@ def five_numbers(found: "Findings") -> pd.DataFrame:
     return table.sort_values(place, ascending=[True, False, True, True], ignore_index=True)
 
 
-def by_task(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The five numbers as the page shows them, a block a task. `shared` are notes of all its rows; of the others,
-    `remarks` has each once, and a row's `remark` is its place there, from 1, or 0."""
+def by_task(table: pd.DataFrame, most: int | None = None) -> list[dict[str, Any]]:
+    """The five numbers as the page shows them, a block a task, with `most` rows in all. `shared` are notes of all its
+    rows; of the others, `remarks` has each once, and a row's `remark` is its place there, from 1, or 0."""
     blocks = []
-    for task, part in table.groupby("task"):
+    each = None if most is None else max(1, most // max(1, table["task"].nunique()))
+    for task, whole in table.groupby("task"):
+        part = whole.head(each)
         notes = [note.split("; ") for note in part["note"]]
         shared = [one for one in notes[0] if one and all(one in others for others in notes)]
         own = ["; ".join(one for one in some if one not in shared) for some in notes]
         remarks = list(dict.fromkeys(filter(None, own)))
         block = {"task": task, "shared": shared, "remarks": remarks, "is_named": any(part["worst_languages"])}
-        block |= {"low": part["mean"].min(), "high": part["mean"].max()}
+        block |= {"low": whole["mean"].min(), "high": whole["mean"].max(), "places": len(whole), "shown": len(part)}
         part = part.assign(remark=[remarks.index(one) + 1 if one else 0 for one in own])
         blocks.append(block | {"rows": part.to_dict("records")})
     return blocks
@@ -181,8 +231,10 @@ def contaminated(found: "Findings") -> pd.DataFrame:
 def _reads(found: "Findings") -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     """What runs read, as their records say: task, part, language, and the facts of it."""
     for record in found.records.values():
-        if record.phase == "intermediate" and "read" in record.facts:
-            yield record.parameters.get("task", ""), "train", "en", record.facts
+        if record.phase == "intermediate":
+            for name, facts in record.facts.get("parts", {}).items():
+                task, _, language = name.partition(".")
+                yield task, "translated" if language else "train", language or "en", facts
         elif record.phase == "target":
             for task, by_language in record.facts.get("read", {}).items():
                 for where, facts in by_language.items():
@@ -232,7 +284,7 @@ def withheld(found: "Findings") -> pd.DataFrame:
 
 def unsaid(found: "Findings") -> int:
     """How many of the runs have records that do not say what was left out."""
-    fact = dict(zip(PHASES, ("contaminated lines", "read", "read"), strict=True))
+    fact = dict(zip(PHASES, ("contaminated lines", "parts", "read"), strict=True))
     return sum(fact[one.phase] not in one.facts for one in found.records.values() if one.phase in fact)
 
 
