@@ -1,0 +1,116 @@
+"""Fine-tuning on sentence pairs of uneven length: the same examples from the same encoder, by this engine and by
+Trainer with dynamic padding, in turns; and what both score on the same development set."""
+
+import statistics
+
+import mlm
+import numpy as np
+import places
+import sizes as sizes_
+import torch
+import trainer
+import turns
+from sizes import Sizes
+from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
+from turns import Side, Turn
+
+from xlt_utils import batches, encoders, encoding, metrics, objectives, predict
+from xlt_utils import train as train_
+from xlt_utils.encoding import Encoded
+from xlt_utils.tasks import TASKS
+
+
+class Classifier(torch.nn.Module):
+    """A classifier of transformers in the form that `predict.labels` asks."""
+
+    def __init__(self, model: torch.nn.Module, task):
+        super().__init__()
+        self.model, self.task = model, task
+
+    def logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The model's own logits."""
+        return self.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+
+
+class Rows(torch.utils.data.Dataset):
+    """Chosen items of encoded examples, in the form that Trainer asks."""
+
+    def __init__(self, encoded: Encoded, items: np.ndarray):
+        spans = encoded.rows(items.tolist())
+        self.ids = [encoded.pieces[span].tolist() for span in spans]
+        self.labels = encoded.labels[items].tolist()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, number: int) -> dict:
+        return {"input_ids": self.ids[number], "label": self.labels[number]}
+
+
+def encoded(sizes: Sizes, part: str, limit: int | None = None) -> Encoded:
+    """The task's English examples as pieces, encoded at the first call."""
+    given = sizes_.pairs(sizes), "en", sizes_.tokenizer(sizes), sizes.task_length
+    return encoding.encode(TASKS[sizes.task], part, *given, limit=limit)
+
+
+def schedule(sizes: Sizes) -> train_.Schedule:
+    """The schedule of both sides."""
+    return train_.alone(sizes.task_learning_rate, max(1, sizes.task_steps // 10), sizes.task_steps)
+
+
+def ours(turn: Turn, sizes: Sizes, seed: int) -> float:
+    """Fine-tune with this engine; gives the accuracy on the development set."""
+    examples, task = encoded(sizes, "train"), TASKS[sizes.task]
+    items = batches.subset(examples, seed, sizes.task_steps * sizes.task_batch)
+    objective = objectives.TaskHead(encoders.load(mlm.ENCODER)[0], task, seed)
+    at = turn.watched(batches.epochs(examples, items, sizes.task_batch, seed))
+    state = places.FOLDER / f"finetune-{seed}"
+    train_.train(objective, at, schedule(sizes), seed=seed, state=state, ladder=False)
+    return accuracy(objective, sizes)
+
+
+def theirs(turn: Turn, sizes: Sizes, seed: int) -> float:
+    """Fine-tune with Trainer on the same examples; gives the accuracy on the development set."""
+    examples, task = encoded(sizes, "train"), TASKS[sizes.task]
+    items = batches.subset(examples, seed, sizes.task_steps * sizes.task_batch)
+    torch.manual_seed(seed)  # of the head
+    model = AutoModelForSequenceClassification.from_pretrained(mlm.ENCODER, num_labels=len(task.labels))
+    collator = DataCollatorWithPadding(sizes_.tokenizer(sizes))
+    trainer.train(turn, model, Rows(examples, items), collator, schedule(sizes), sizes.task_batch, seed=seed)
+    return accuracy(Classifier(model, task), sizes)
+
+
+def accuracy(objective, sizes: Sizes) -> float:
+    """The share of the English development set that is labelled right."""
+    development = encoded(sizes, "development")
+    predicted = predict.labels(objective, development)
+    return metrics.accuracy(predict.gold(objective.task, development), predicted)
+
+
+def measure(sizes: Sizes) -> dict:
+    """Fine-tune both sides with every seed, and say what the ratio and the difference are."""
+    mlm.pretrain(sizes)
+    lengths = turns.alone(lambda: encoded(sizes, "train").lengths())
+    sides: list[dict[str, Side]] = []
+    for seed in range(sizes.seeds):
+        pair = {
+            "ours": Side(sizes.task_round, ours, sizes, seed),
+            "Trainer": Side(sizes.task_round, theirs, sizes, seed),
+        }
+        sides.append(turns.alternate(pair, f"fine-tuning, seed {seed}"))
+    step = {name: statistics.median(pair[name].step_seconds() for pair in sides) for name in ("ours", "Trainer")}
+    scores = {name: [pair[name].result for pair in sides] for name in step}
+    differences = [one - other for one, other in zip(scores["ours"], scores["Trainer"], strict=True)]
+    return {
+        "finetune_examples_per_second_ratio": step["Trainer"] / step["ours"],
+        "finetune_accuracy_difference": statistics.mean(differences),
+        "finetune": {
+            "task": sizes.task,
+            "pieces": dict(zip(("min", "median", "max"), np.percentile(lengths, (0, 50, 100)).tolist(), strict=True)),
+            "examples_per_second": {name: sizes.task_batch / seconds for name, seconds in step.items()},
+            "examples": sizes.task_steps * sizes.task_batch,
+            "accuracy": scores,
+            "accuracy_spread": {name: statistics.pstdev(values) for name, values in scores.items()},
+            "accuracy_differences": differences,
+        },
+    }

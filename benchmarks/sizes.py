@@ -1,0 +1,112 @@
+"""How much is measured, in full and in a quick version that only shows that everything works; and the data of it."""
+
+from dataclasses import dataclass, field, replace
+
+import places  # before xlt_utils
+
+from xlt_utils import data as data_
+from xlt_utils import encoders
+from xlt_utils import text as text_
+from xlt_utils.microworld.layout import Sets
+from xlt_utils.microworld.meanings import World
+from xlt_utils.microworld.relations import tale
+from xlt_utils.microworld.speech import Speaker
+
+EXPONENT, MASK_RATE = 0.3, 0.15
+LANGUAGES = ("en", "xa", "xb", "xc", "xd", "xe", "xf", "xg", "xh")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of everything that is measured. `shape` is the encoder's, `round_steps` the steps of a turn."""
+
+    languages: tuple[str, ...] = LANGUAGES
+    sentences: int = 100_000  # lines of text over all languages
+    shape: dict = field(
+        default_factory=lambda: {"layers": 4, "width": 256, "heads": 4, "vocabulary": 8192, "length": 64}
+    )
+    # Masked language modelling: sequences a step, steps
+    batch: int = 64
+    steps: int = 120
+    round_steps: int = 6
+    bf16_rounds: int = 6  # rounds that Trainer with bf16=True takes part in
+    learning_rate: float = 2e-3
+    product: int = 2048  # rows and columns of the matrix product that the machine is measured by
+    # Fine-tuning: examples a step, steps
+    task: str = "mnli"
+    others: int = 8  # sentences beside the premise at most: real pairs are as uneven
+    task_batch: int = 32
+    task_steps: int = 200
+    task_round: int = 20
+    task_length: int = 128
+    task_learning_rate: float = 5e-4
+    seeds: int = 3
+    # The ladder: steps a rung, sequences a step
+    rungs: tuple[int, ...] = (8, 32, 128, 512)
+    rung_batch: int = 16
+    rung_round: int = 48
+    rung_shape: dict = field(default_factory=lambda: {"width": 128, "heads": 2})
+    ladder_seeds: int = 3
+
+
+_TINY = {"layers": 1, "width": 32, "heads": 2, "vocabulary": 1024, "length": 64}
+FULL = Sizes()
+QUICK = replace(
+    FULL,
+    languages=("en", "xa"),
+    sentences=6_000,
+    shape=_TINY,
+    batch=8,
+    steps=8,
+    round_steps=3,
+    bf16_rounds=2,
+    product=256,
+    task_batch=8,
+    task_steps=8,
+    task_round=3,
+    seeds=1,
+    rungs=(2, 4, 8, 16),
+    rung_batch=4,
+    rung_round=8,
+    rung_shape={},
+)
+
+
+def world(sizes: Sizes) -> str:
+    """The microworld's folder, written at the first call."""
+    settings = {"seed": 0, "sentences": sizes.sentences, "bilingual": 0.1, "languages": list(sizes.languages)}
+    return data_.locate("microworld", settings)
+
+
+def pairs(sizes: Sizes) -> str:
+    """The folder of inference pairs whose premises stand among none to `others` other sentences, written at the first
+    call in the layout of MultiNLI: their lengths spread as those of real pairs do."""
+    folder = places.FOLDER / "pairs"
+    if folder.is_dir():
+        return str(folder)
+    english, sets = Speaker("en"), Sets(folder)
+    for split, count in (("train", 8_000), ("validation_matched", 500)):
+        world_, rows = World(f"benchmark {split}"), []
+        for _ in range(count):
+            premise, hypothesis, label = tale(world_, int(world_.random() * (sizes.others + 1)))
+            rows.append((" ".join(map(english.text, premise)), english.text(hypothesis), label))
+        sets.save("nli", "nyu-mll/multi_nli", "default", split, rows)
+    sets.describe()
+    return str(folder)
+
+
+def tokenizer(sizes: Sizes):
+    """The vocabulary of the microworld's text, trained at the first call. The text may hold fewer pieces than the
+    encoder has rows."""
+    lines = max(2_000, sizes.sentences // 4)
+    return text_.vocabulary(world(sizes), sizes.languages, sizes.shape["vocabulary"], lines, EXPONENT).tokenizer
+
+
+def text(sizes: Sizes) -> text_.Text:
+    """The microworld's text in sequences, encoded at the first call."""
+    return text_.Text(world(sizes), sizes.languages, tokenizer(sizes), sizes.shape["length"], EXPONENT)
+
+
+def configuration(sizes: Sizes, **other):
+    """The configuration of the encoder that both sides train."""
+    return encoders.configuration("modernbert", **(sizes.shape | other))
