@@ -18,7 +18,7 @@ from xlt_utils import arms as arm_table
 from xlt_utils import claims, microworld, paths, records, report_tables, scaling
 from xlt_utils.arms import Arm
 from xlt_utils.cells import short
-from xlt_utils.figures import Figure
+from xlt_utils.drawing import Figure
 from xlt_utils.names import nearest
 from xlt_utils.records import Record
 from xlt_utils.report_tables import PHASES, content, shown

@@ -29,11 +29,13 @@ MACHINERY = (
     "warm",
     "plan",
     "cli",
+    "drawing",
     "figures",
+    "law_figures",
     "report",
     "report_tables",
 )
-PAGE = ("figures", "report", "report_tables")  # to the report's own hash these do count
+PAGE = ("drawing", "figures", "law_figures", "report", "report_tables")  # to the report's own hash these do count
 
 
 @dataclass(frozen=True)
