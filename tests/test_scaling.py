@@ -106,44 +106,6 @@ def test_gains_are_paired_by_seed(tmp_path):
     assert (found["n"] == 2).all()
 
 
-@pytest.mark.parametrize(
-    ("slope", "wanted"),
-    [(1.0, "in line with proportional"), (0.3, "less than proportional"), (1.8, "more than proportional")],
-)
-def test_a_known_slope_is_recovered(tmp_path, slope, wanted):
-    runs = zero_shot(tmp_path, truth=power(slope, 0.4, 1e-4), examples=RUNGS, seeds=(0, 1, 2, 3), tokens=(0,))
-    found = {verdict.target: verdict for verdict in scaling.verdicts(runs)}["udpos"]
-    assert found.slope.mean == pytest.approx(slope, abs=0.05)
-    assert found.gain.mean == pytest.approx(0.4, abs=0.01)
-    assert found.verdict == wanted
-
-
-def test_a_null_is_not_called_an_effect(tmp_path):
-    """The 95 % interval may be wrong about the gain's sign in 5 % of the studies; a verdict needs more than that."""
-    claims = 0
-    for number in range(60):
-        rng = np.random.default_rng(number)
-        places = [(seed, p, i) for seed in range(3) for p in (0, 100) for i in RUNGS]
-        rows = [(*place, "udpos", "trained", 0.3 + rng.normal(0, 0.03)) for place in places]
-        runs = pd.DataFrame(rows, columns=["seed", "tokens", "examples", "target", "group", "zero_shot"])
-        runs["arm"] = np.where(runs["examples"] > 0, "mnli", "")
-        verdict = scaling.verdict(scaling.gains(runs), "udpos", "mnli").verdict
-        claims += verdict not in ("no steady gain", "undecided")
-    assert claims <= 4  # 7 %
-
-
-def test_a_loss_is_called_harmful_and_one_seed_untestable(tmp_path):
-    harmful = zero_shot(tmp_path / "a", truth=power(1, -0.2, 1e-4), seeds=(0, 1, 2))
-    assert {verdict.verdict for verdict in scaling.verdicts(harmful)} == {"harmful"}
-    single = zero_shot(tmp_path / "b", seeds=(0,))
-    assert {verdict.verdict for verdict in scaling.verdicts(single)} == {"not testable"}
-
-
-def test_a_verdict_says_on_how_much_of_the_grid_it_rests(tmp_path):
-    runs = zero_shot(tmp_path, skip=lambda seed, tokens, examples: (seed, tokens, examples) == (1, 0, 256))
-    assert all("over the 2 of 3 rungs of P that are whole" in verdict.why for verdict in scaling.verdicts(runs))
-
-
 def test_near_languages_that_rise_more_are_found(tmp_path):
     distances = {"de": 0.1, "fr": 0.2, "es": 0.6, "hi": 0.9}
 

@@ -95,11 +95,11 @@ def test_without_intermediate_training_the_surface_runs_over_p_alone():
     assert "rungs of P and I" in surfaces.exchange(of(additive, examples=(0,)), surface)[0].why
 
 
-def test_random_weights_are_a_rung_like_others_and_said():
+def test_p_of_0_is_a_rung_like_others_and_said():
     surface = surfaces.choose(of(additive))
     assert surface.error(0, 0) == pytest.approx(0.95, abs=2e-3) and surface.scale == (1000, 256)
-    assert any("P = 0, random weights" in note for note in surface.notes)
-    assert not any("random weights" in note for note in surfaces.choose(of(additive, tokens=(1000, 2000, 4000))).notes)
+    assert any("P = 0 is a rung" in note for note in surface.notes)
+    assert not any("P = 0" in note for note in surfaces.choose(of(additive, tokens=(1000, 2000, 4000))).notes)
 
 
 def test_missing_cells_and_runs_are_counted():

@@ -165,9 +165,15 @@ def linear(sample: Sample, contrasts: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def contrast(sample: Sample, weights: np.ndarray) -> Interval:
-    """One linear contrast (cells,) as an interval."""
+    """One linear contrast (cells,) as an interval; its n is the fewest seeds that one of its cells has."""
     estimate, wide = linear(sample, weights[None])
-    return Interval(float(estimate[0]), float(estimate[0] - wide[0]), float(estimate[0] + wide[0]), sample.n_seeds)
+    n = fewest(sample, weights != 0)
+    return Interval(float(estimate[0]), float(estimate[0] - wide[0]), float(estimate[0] + wide[0]), n)
+
+
+def fewest(sample: Sample, rows: np.ndarray | slice = slice(None)) -> int:
+    """The fewest seeds that one of the cells has."""
+    return int(sample.cells["n"][rows].min()) if len(sample.cells) else 0
 
 
 def around(sample: Sample, values: dict[str, np.ndarray], estimate: float) -> Interval:
@@ -184,4 +190,4 @@ def around(sample: Sample, values: dict[str, np.ndarray], estimate: float) -> In
         low, high = np.percentile(known, [15.87, 84.13]) if len(known) >= 0.95 * len(found) else (np.nan, np.nan)
         variances[name] = ((high - low) / 2) ** 2
     wide = float(half(variances, sample.n_seeds, sample.n_languages))
-    return Interval(float(estimate), float(estimate - wide), float(estimate + wide), sample.n_seeds)
+    return Interval(float(estimate), float(estimate - wide), float(estimate + wide), fewest(sample))

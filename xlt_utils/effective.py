@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from xlt_utils import bootstrap
+from xlt_utils.scaling import Interval
 from xlt_utils.tasks import TASKS
 
 EDGE = 0.01  # a share is kept this far from 0 and 1 before its logit is taken
@@ -49,6 +50,15 @@ def effective_robustness(scores: pd.DataFrame, draws: int = 300, seed: int = 0) 
             one = bootstrap.around(other, values, estimate)
             rows.append([task, arm, examples, one.mean, one.low, one.high, one.n, ""])
     return pd.DataFrame(rows, columns=["target", "arm", "examples", "effective", "low", "high", "n", "note"])
+
+
+def at_largest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each arm's largest I in words: a number with its interval, or why there is none."""
+    last = table[table["examples"] == table.groupby("arm")["examples"].transform("max")]
+    words = [
+        row.note or Interval(row.effective, row.low, row.high, row.n).said() for row in last.itertuples(index=False)
+    ]
+    return last[["target", "arm", "examples"]].assign(**{"above the curve": words})
 
 
 def _pair(part: pd.DataFrame, task: str):

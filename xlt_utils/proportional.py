@@ -2,17 +2,37 @@
 arm, out come the gain of the largest rung, the slope d log(gain) / d log(I), both with 95 % intervals, and the
 verdict: no logarithm of a gain is taken, so small and negative ones stay in."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from xlt_utils import bootstrap, scaling
 from xlt_utils.bootstrap import Sample
-from xlt_utils.scaling import Interval, Verdict, number
+from xlt_utils.scaling import Interval, number
 
 SLOPES = np.round(np.arange(-1, 3.001, 0.01), 2)
 MIDDLE = 0.5  # between none and proportional; any other direction is as honest and less sharp
 WORDS = "harmful, none, less than proportional, proportional, more than proportional, undecided, not testable"
 VERDICTS = tuple(WORDS.split(", "))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the data say of "the gain grows in proportion to I" for one target and arm, and why.
+
+    `gain` is that of the largest rung, `slope` is d log(gain) / d log(I), both at the mean over the whole rungs of P.
+    `positive` of `pairs` places of the grid (P and I) score above I = 0 at all.
+    """
+
+    target: str
+    arm: str
+    verdict: str
+    why: str
+    gain: Interval
+    slope: Interval | None
+    positive: int
+    pairs: int
 
 
 def over_tokens(sample: Sample) -> tuple[np.ndarray, np.ndarray, int, int]:
@@ -58,13 +78,14 @@ def slope(sample: Sample) -> Interval:
 
     left = (rest(np.broadcast_to(means @ sample.mean, curve.shape)) ** 2).sum(axis=1)
     best = int(np.argmin(left))
+    n = bootstrap.fewest(sample, (means != 0).any(axis=0))
     if sample.n_seeds < 2:
-        return Interval(float(SLOPES[best]), np.nan, np.nan, sample.n_seeds)
+        return Interval(float(SLOPES[best]), np.nan, np.nan, n)
     value, wide = bootstrap.linear(sample, rest(toward) @ means)
     kept = np.append(SLOPES[np.abs(value) <= wide], SLOPES[best])
     low, high = kept.min(), kept.max()
     low, high = (-np.inf if low == SLOPES[0] else float(low)), (np.inf if high == SLOPES[-1] else float(high))
-    return Interval(float(SLOPES[best]), low, high, sample.n_seeds)
+    return Interval(float(SLOPES[best]), low, high, n)
 
 
 def verdict(sample: Sample, target: str, arm: str, small: float = 0.02, wide: float = 1.0) -> Verdict:
@@ -77,10 +98,11 @@ def verdict(sample: Sample, target: str, arm: str, small: float = 0.02, wide: fl
     sample = sample.arm(arm)
     rungs, _, whole, of = over_tokens(sample)
     some = "" if whole == of else f" (over the {whole} of {of} rungs of P that are whole)"
+    lost = f"; {sample.absent} of {sample.n_seeds * len(sample.cells)} runs are missing" if sample.absent else ""
     positive, pairs = _signs(sample)
 
     def found(name: str, why: str, moved: Interval, fitted: Interval | None = None) -> Verdict:
-        return Verdict(target, arm, name, why + some, moved, fitted, positive, pairs)
+        return Verdict(target, arm, name, why + some + lost, moved, fitted, positive, pairs)
 
     if sample.n_seeds < 2 or len(rungs) < 2 or not whole:
         moved = gain(sample) if whole and len(rungs) > 1 else Interval(np.nan, np.nan, np.nan, 0)
@@ -109,7 +131,7 @@ def shown(fitted: Interval) -> str:
     """A slope's interval in words; an infinite end is one that the data do not bound."""
     low = number(fitted.low) if np.isfinite(fitted.low) else "no lower bound"
     high = number(fitted.high) if np.isfinite(fitted.high) else "no upper bound"
-    return f"{number(fitted.mean)} (95 % interval {low} to {high}, n = {fitted.n} seeds)"
+    return f"{number(fitted.mean)} (95 % interval {low} to {high}, n = {scaling.seeds(fitted.n)})"
 
 
 def _signs(sample: Sample) -> tuple[int, int]:

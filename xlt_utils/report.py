@@ -15,14 +15,16 @@ import numpy as np
 import pandas as pd
 
 from xlt_utils import arms as arm_table
-from xlt_utils import claims, microworld, paths, records, report_tables, scaling
+from xlt_utils import claims, effective, laws, microworld, paths, proportional, records, report_tables, scaling
 from xlt_utils.arms import Arm
 from xlt_utils.cells import short
 from xlt_utils.drawing import Figure
+from xlt_utils.laws import Law
 from xlt_utils.names import nearest
+from xlt_utils.proportional import Verdict
 from xlt_utils.records import Record
 from xlt_utils.report_tables import PHASES, content, shown
-from xlt_utils.scaling import MEANS, PLACE, Interval, Verdict, number
+from xlt_utils.scaling import MEANS, PLACE, Interval, number
 
 LONG = 1000  # rows of a long table on the page; the whole of it lies beside the page
 HEAVY = 3_500_000  # characters that the pictures of a page may have before the heaviest are drawn as dots
@@ -69,8 +71,36 @@ class Findings:
         return scaling.gains(self.zero_shot)
 
     @cached_property
+    def gain_table(self) -> pd.DataFrame:
+        """The gain at each place of the grid, with its p value as it is and corrected for their number."""
+        return laws.corrected(scaling.gain_table(self.gains))
+
+    @cached_property
     def verdicts(self) -> list[Verdict]:
-        return scaling.verdicts(self.zero_shot)
+        return proportional.verdicts(self.scores)
+
+    @cached_property
+    def laws(self) -> list[Law]:
+        """A surface and exchange rate for each intermediate arm and target."""
+        return laws.laws(self.scores, filter(None, self.arms), laws.costs(self.records.values()))
+
+    @property
+    def law(self) -> Law | None:
+        """The law that speaks for the study: the focus after the arm of the most English tasks, the first by name."""
+        own = {one.arm: one for one in self.laws if one.target == self.focus}
+        ranked = sorted(own, key=lambda arm: (not self.kinds[arm].is_english, -len(self.kinds[arm].tasks), arm))
+        return own[ranked[0]] if ranked else None
+
+    @cached_property
+    def effective(self) -> pd.DataFrame:
+        """Effective robustness by target, arm and I."""
+        return effective.effective_robustness(self.scores)
+
+    @property
+    def is_scratch(self) -> bool:
+        """Whether P = 0 are random weights and no checkpoint that was pretrained before."""
+        starts = {one.parameters.get("start", "scratch") for one in self.records.values() if one.phase == "pretrain"}
+        return starts <= {"scratch"}
 
     @property
     def seeds(self) -> list[int]:
@@ -207,14 +237,14 @@ def answer(found: Findings) -> tuple[str, str]:
     kinds = set(by_name)
     if not kinds - {"not testable"}:
         word = "Not testable on this grid"
-    elif "in line with proportional" in kinds:
-        word = "In line with it" if len(kinds) == 1 else "Only in part"
+    elif "proportional" in kinds:
+        word = "Yes" if len(kinds) == 1 else "Only in part"
     elif kinds & {"less than proportional", "more than proportional"}:
         word = "No"
     elif "undecided" in kinds:
         word = "Not settled by this study"
     else:
-        word = "No: there is no steady gain that could be"
+        word = "No: there is no gain that could be"
     told = "; ".join(f"{name}: {_pairs(targets, len(each))}" for name, targets in by_name.items())
     return word, told[:1].upper() + told[1:] or "No arm of intermediate tasks has a run without beside it"
 
@@ -358,8 +388,8 @@ def _gained(found: Findings, arm: str) -> str:
     whole = f" ({found.focus}) moves by {own[found.focus].gain} on average over P" if found.focus in own else "s move"
     counts, pairs = (sum(getattr(own[target], name) for target in moves) for name in ("positive", "pairs"))
     return (
-        f"With {rung} {arm} examples the zero-shot score{whole}; {_by_direction(moves, found)}; over all rungs and "
-        f"seeds {counts} of {pairs} means are higher than without."
+        f"With {rung} {arm} examples the zero-shot score{whole}; {_by_direction(moves, found)}; at {counts} of {pairs} "
+        "places of the targets' grids the mean is higher than without."
     )
 
 
@@ -395,17 +425,30 @@ def _beyond(found: Findings, arms: list[str]) -> list[str]:
 def _proportional(found: Findings) -> str:
     word, told = answer(found)
     slopes = [
-        f"{verdict.target}{f' ({verdict.arm})' if _arms(found.counted) else ''} {verdict.slope.said(sign='')}"
+        f"{verdict.target}{f' ({verdict.arm})' if _arms(found.counted) else ''} {proportional.shown(verdict.slope)}"
         for verdict in found.counted
         if verdict.slope and verdict.target not in MEANS.values()
     ]
     slopes = slopes if len(slopes) <= FEW else []
-    fitted = f"slopes where every rung gained: {'; '.join(slopes)}" if slopes else "no slope could be fitted"
+    fitted = f"slopes where the gain is surely above 0: {'; '.join(slopes)}" if slopes else "no slope could be fitted"
     fitted = "the slopes stand in the table of verdicts" if _many_slopes(found) else fitted
     return (
         f"Whether the gain grows in proportion to I, a slope d log(gain) / d log(I) of 1: {_lower(word)}; "
-        f"{_lower(told)}; {fitted}."
+        f"{_lower(told)}; {fitted}. {exchange(found)}"
     )
+
+
+def exchange(found: Findings) -> str:
+    """What one more intermediate example is worth in pretraining tokens, in the target and arm that speak for the
+    study, or why that is not known; and how many other pairs of a target and an arm have a rate."""
+    law = found.law
+    if law is None:
+        return "No arm of intermediate tasks was tested, so there is no exchange rate."
+    own = [one for one in found.laws if one.target not in MEANS.values()]
+    defined = sum(any(not rate.why for rate in one.exchange) for one in own)
+    pairs = f"{defined} of {len(own)} pairs of a target and an arm have a rate"
+    what = f"Pretraining tokens that buy what one more {law.arm} example buys ({law.target}): "
+    return f"{what}{law.said}; {pairs}."
 
 
 def _many_slopes(found: Findings) -> bool:
@@ -441,13 +484,13 @@ def _gap(found: Findings) -> str:
 # The page.
 
 
-def render(found: Findings, pictures: Sequence[Figure], folder: str | Path, exchange: str | None = None) -> Path:
-    """Write the report into a folder and return the page's path. `exchange` is the exchange rate in a sentence, its
-    interval included; without one the page says that it was not computed.
+def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> Path:
+    """Write the report into a folder and return the page's path.
 
-    Beside index.html there are results.csv and results.parquet, the long tables gains.csv, robustness.csv and
-    missing.csv, figures/ (SVG, PNG, CSV) and notebooks/ (the last attempt of every cell as HTML). What an earlier
-    report left in those two folders goes. The page shows the first LONG rows of a long table.
+    Beside index.html there are results.csv and results.parquet, the long tables gains.csv, robustness.csv,
+    effective.csv, exchange.csv, fits.csv and missing.csv, figures/ (SVG, PNG, CSV) and notebooks/ (the last attempt of
+    every cell as HTML). What an earlier report left in those two folders goes. The page shows the first LONG rows of a
+    long table.
     """
     folder = paths.resolve(folder)
     for name in ("figures", "notebooks"):
@@ -461,9 +504,11 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path, exch
     index = report_tables.index_of_cells(found)
     index["page"] = executed_notebooks(index, folder / "notebooks")
     costs, five = report_tables.spent(found), report_tables.five_numbers(found)
-    gains = scaling.gain_table(found.gains).sort_values(["tokens", "examples"], ascending=False, kind="stable")
+    gains = found.gain_table.sort_values(["tokens", "examples"], ascending=False, kind="stable")
     lost = scaling.absent(found.zero_shot, found.holes)
-    for name, long in (("gains", gains), ("robustness", five), ("missing", lost)):
+    rates, fits = laws.exchange_table(found.laws), laws.fit_table(found.laws)
+    tables = {"gains": gains, "robustness": five, "missing": lost, "effective": found.effective}
+    for name, long in (tables | {"exchange": rates, "fits": fits}).items():
         long.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     script = (Path(__file__).parent / "report.js.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(
@@ -476,7 +521,12 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path, exch
         answer=word,
         told=told,
         sentences=list(sentences(found).values()),
-        exchange=exchange,
+        exchange=_lower(exchange(found)),
+        rates=laws.rates(found.laws),
+        fits=shown(fits.drop(columns="notes")),
+        noted=laws.noted(found.laws),
+        above=shown(effective.at_largest(found.effective)),
+        survivors=laws.survivors(found.gain_table),
         claims=claims.rows(found),
         sections=_sections(found, pictures),
         addresses=_addresses(pictures),

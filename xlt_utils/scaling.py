@@ -37,28 +37,10 @@ class Interval:
     def said(self, sign: str = "+") -> str:
         if self.n == 0:
             return "not measured"
-        if self.n == 1:
+        if np.isnan(self.low) and self.n == 1:
             return f"{number(self.mean, sign)} (one seed, so no interval)"
         low, high = number(self.low, sign), number(self.high, sign)
-        return f"{number(self.mean, sign)} (95 % interval {low} to {high}, n = {self.n} seeds)"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the data say of "the gain grows in proportion to I" for one target and arm, and why.
-
-    `gain` is that of the largest rung, `slope` is d log(gain) / d log(I); both are means over all
-    rungs of P, by seed. `positive` of `pairs` seed and rung pairs gained at all.
-    """
-
-    target: str
-    arm: str
-    verdict: str
-    why: str
-    gain: Interval
-    slope: Interval | None
-    positive: int
-    pairs: int
+        return f"{number(self.mean, sign)} (95 % interval {low} to {high}, n = {seeds(self.n)})"
 
 
 def number(value: float, sign: str = "") -> str:
@@ -66,6 +48,10 @@ def number(value: float, sign: str = "") -> str:
     digits = 3 if abs(value) < 0.0995 else 2
     # + 0.0 makes the zero that a small loss is rounded to a plain one
     return f"{round(value, digits) + 0.0:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def seeds(n: int) -> str:
+    return f"{n} seed{'' if n == 1 else 's'}"
 
 
 def t_interval(values: Iterable[float]) -> Interval:
@@ -276,49 +262,3 @@ def direction(moved: Interval, noise: float) -> str:
     if abs(moved.mean) > 2 * noise * np.sqrt(2 / moved.n):
         return DIRECTIONS[1 if moved.mean > 0 else 3]
     return DIRECTIONS[4]
-
-
-def verdict(gains: pd.DataFrame, target: str, arm: str) -> Verdict:
-    """Does the target's gain grow in proportion to I? d log(gain) / d log(I) is fitted by seed, on its mean
-    gain over the rungs of P that are there for all seeds and rungs of I, and only where that is positive at
-    every rung of I: a logarithm of no gain is none.
-    """
-    part = gains[(gains["target"] == target) & (gains["arm"] == arm)]
-    pairs, positive = int(part["gain"].notna().sum()), int((part["gain"] > 0).sum())
-    whole = part.pivot_table(index="tokens", columns=["seed", "examples"], values="gain", dropna=False)
-    complete = whole.dropna()
-    by_seed = complete.mean().unstack("examples")
-    gain = t_interval(by_seed.iloc[:, -1])
-    some = (
-        "" if len(complete) == len(whole) else f" (over the {len(complete)} of {len(whole)} rungs of P that are whole)"
-    )
-
-    def found(name: str, why: str, slope: Interval | None = None) -> Verdict:
-        return Verdict(target, arm, name, why + some, gain, slope, positive, pairs)
-
-    seeds, rungs = by_seed.shape
-    if min(seeds, rungs) < 2 or complete.empty:
-        there = f"{seeds} seed{'s' * (seeds != 1)} and {rungs} rung{'s' * (rungs != 1)} of I"
-        return found("not testable", f"there are {there}; it takes two of each, whole at one rung of P or more")
-    if gain.high < 0:
-        return found("harmful", f"the largest rung's gain is {gain}")
-    if (by_seed <= 0).any(axis=None):
-        share = f"{positive} of {pairs} pairs of runs gain"
-        return found("no steady gain", f"{share}; the largest rung's gain is {gain}")
-    logs = np.log(by_seed.columns.to_numpy(dtype=float))
-    slope = t_interval(np.polyfit(logs, np.log(by_seed.to_numpy()).T, 1)[0])
-    said = f"slope {slope.said(sign='')}"
-    if not gain.excludes(0):
-        return found("undecided", f"the largest rung's gain is {gain}, which includes 0; {said}", slope)
-    if not slope.excludes(1):
-        name = "in line with proportional" if slope.excludes(0) else "undecided"
-        return found(name, f"{said}, which includes 1{'' if slope.excludes(0) else ' and 0'}", slope)
-    return found("less than proportional" if slope.high < 1 else "more than proportional", said, slope)
-
-
-def verdicts(runs: pd.DataFrame) -> list[Verdict]:
-    """One verdict for each arm and target, the means first."""
-    found = gains(runs)
-    pairs = found[["arm", "target"]].drop_duplicates()
-    order = sorted(pairs.itertuples(index=False), key=lambda pair: (pair.arm, pair.target not in MEANS.values()))
-    return [verdict(found, pair.target, pair.arm) for pair in order]

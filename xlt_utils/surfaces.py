@@ -166,7 +166,7 @@ def _fit(form: str, axes, p, i, error) -> tuple[np.ndarray, np.ndarray]:
 def fit(sample: Sample, form: str) -> Surface:
     """Fit one of FORMS to one arm's cells with Huber's loss.
 
-    P and I count in units of their smallest positive rung, P0 and I0, and enter as 1 + P / P0: random weights
+    P and I count in units of their smallest positive rung, P0 and I0, and enter as 1 + P / P0: the start
     (P = 0) and no intermediate training (I = 0) are cells like others, and no offset has to be fitted.
     h is `_bent`: a power law with a limit where its exponent is above 0, log at 0, proportional at −1.
 
@@ -299,7 +299,7 @@ def _said(sample: Sample):
     if (cells["examples"] == 0).all():
         yield "no intermediate training: the surface runs over P alone"
     if (cells["tokens"] == 0).any():
-        yield "P = 0, random weights, is a rung: sizes enter as 1 + P / (smallest rung above 0)"
+        yield "P = 0 is a rung: sizes enter as 1 + P / (smallest rung above 0)"
     noise = np.sqrt((sample.seeds**2).sum(axis=0).mean() + (sample.examples**2).sum(axis=0))
     chance = sample.mean <= 3 * noise
     if chance.all():
@@ -422,7 +422,7 @@ def exchange(
             continue
         ends = np.exp([logs.mean, logs.low + min(away), logs.high + max(away)])
         ratio = flops_a_token / flops_an_example
-        both = (Interval(*map(float, ends * unit), sample.n_seeds) for unit in (1.0, ratio))
+        both = (Interval(*map(float, ends * unit), bootstrap.fewest(sample)) for unit in (1.0, ratio))
         found.append(Exchange(name, *place, *both, ""))
     return found
 
