@@ -154,7 +154,7 @@ def test_the_first_screen_answers(tab, page):
     said = tab.run("document.querySelector('header').innerText")
     for part in (
         "Proportional?",
-        "not computed for this study",
+        "Exchange rate: pretraining tokens",
         "2 seeds",
         "3 target tasks",
         "5 languages",

@@ -344,10 +344,10 @@ def test_a_cut_off_notebook_does_not_stop_the_report(tmp_path):
 
 def test_a_hundred_notebooks_convert_in_seconds(study, tmp_path):
     notebook = next(study.rglob("executed.ipynb"))
-    report.executed_notebooks(pd.DataFrame({"cell": ["warm"], "notebook": [notebook]}), tmp_path)
+    report.notebook_pages.write(pd.DataFrame({"cell": ["warm"], "notebook": [notebook]}), tmp_path)
     began = time.process_time()
     index = pd.DataFrame({"cell": [f"cell-{number}" for number in range(100)], "notebook": notebook})
-    report.executed_notebooks(index, tmp_path)
+    report.notebook_pages.write(index, tmp_path)
     assert time.process_time() - began < 10 and len(list(tmp_path.iterdir())) == 100
 
 

@@ -31,7 +31,17 @@ def score_surface(runs: pd.DataFrame, arm: str = "", more: Iterable[dict] = ()) 
         counts = part.pivot(index="examples", columns="tokens", values="n").loc[table.index]
         wanted = part.pivot(index="examples", columns="tokens", values="wanted").loc[table.index]
         with mpl.rc_context(canvas.STYLE):
-            sns.heatmap(table, ax=axes, vmin=low, vmax=high, cmap="viridis", cbar=False, linewidths=1.5)
+            sns.heatmap(
+                table,
+                ax=axes,
+                vmin=low,
+                vmax=high,
+                cmap="viridis",
+                cbar=False,
+                linewidths=1.5,
+                xticklabels=False,
+                yticklabels=False,
+            )
             canvas.write_numbers(axes, table, counts, wanted, (low, high))
         canvas.label_rungs(axes, table.columns, table.index)
         axes.set(title=target, xlabel="", ylabel="")
@@ -215,7 +225,17 @@ def language_scores(scores: pd.DataFrame, distances: dict[str, float] | None = N
         if not TASKS[target].trains:  # no English test: a row that cannot be there is not missing
             table, counts, wanted = table.drop("en"), counts.drop("en"), wanted.drop("en")
         with mpl.rc_context(canvas.STYLE):
-            sns.heatmap(table, ax=axes, vmin=low, vmax=high, cmap="viridis", cbar=False, linewidths=1)
+            sns.heatmap(
+                table,
+                ax=axes,
+                vmin=low,
+                vmax=high,
+                cmap="viridis",
+                cbar=False,
+                linewidths=1,
+                xticklabels=False,
+                yticklabels=False,
+            )
             canvas.write_numbers(axes, table, counts, wanted, (low, high), size=9)
         axes.set_xticks(np.arange(len(rungs)) + 0.5, [short(rung) for rung in rungs], rotation=0)
         axes.set_yticks(np.arange(len(table)) + 0.5, table.index, rotation=0)

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,21 @@ import numpy as np
 import pandas as pd
 
 from xlt_utils import arms as arm_table
-from xlt_utils import claims, effective, laws, microworld, paths, proportional, records, report_tables, scaling
+from xlt_utils import (
+    claims,
+    effective,
+    laws,
+    microworld,
+    notebook_pages,
+    paths,
+    proportional,
+    records,
+    report_tables,
+    scaling,
+)
 from xlt_utils.arms import Arm
 from xlt_utils.cells import short
-from xlt_utils.drawing import Figure
+from xlt_utils.drawing import Figure, draw
 from xlt_utils.laws import Law
 from xlt_utils.names import nearest
 from xlt_utils.proportional import Verdict
@@ -495,14 +506,15 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
     folder = paths.resolve(folder)
     for name in ("figures", "notebooks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    draw(pictures)
     kept = {path for picture in pictures for path in picture.save(folder / "figures")}
-    _clear(folder / "figures", kept)
+    notebook_pages.clear(folder / "figures", kept)
     order = [*PLACE, "phase", "cell", "task", "language", "metric", "perturbation"]
     table = found.table.sort_values(order, ignore_index=True)
     table.to_csv(folder / "results.csv", index=False, lineterminator="\n")
     table.to_parquet(folder / "results.parquet", index=False)
     index = report_tables.index_of_cells(found)
-    index["page"] = executed_notebooks(index, folder / "notebooks")
+    index["page"] = notebook_pages.write(index, folder / "notebooks")
     costs, five = report_tables.spent(found), report_tables.five_numbers(found)
     gains = found.gain_table.sort_values(["tokens", "examples"], ascending=False, kind="stable")
     lost = scaling.absent(found.zero_shot, found.holes)
@@ -580,7 +592,7 @@ def _addresses(pictures: Sequence[Figure]) -> dict[str, str]:
     for picture in sorted(pictures, key=lambda one: (-len(drawn[one.name]), one.name)):
         if sum(map(len, drawn.values())) <= HEAVY:
             break
-        drawn[picture.name] = min(drawn[picture.name], picture.uri("png"), key=len)
+        drawn[picture.name] = min(drawn[picture.name], picture.uri("small"), key=len)
     return drawn
 
 
@@ -597,49 +609,3 @@ def _size(value: float) -> str:
 
 def _seconds(value: float | None) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{value:,.1f}"
-
-
-def _clear(folder: Path, kept: Iterable[Path]) -> None:
-    for path in set(folder.iterdir()) - set(kept):
-        if path.is_file():
-            path.unlink()
-
-
-def executed_notebooks(index: pd.DataFrame, folder: Path) -> list[str]:
-    """Turn each cell's executed notebook into a page in `folder`; give the pages' names, "" where there is none.
-
-    A page newer than its notebook and than this module is kept as it is.
-    """
-    import nbformat
-    from nbconvert import HTMLExporter
-    from nbconvert.filters import Highlight2HTML, clean_html
-    from pygments.formatters import HtmlFormatter
-
-    # the notebooks of a phase share their code: what was coloured and cleaned once is kept
-    coloured = cache(Highlight2HTML(pygments_lexer="ipython3"))
-    filters = {"highlight_code": lambda source, language=None, metadata=None: coloured(source)}
-    filters["clean_html"] = cache(clean_html)
-    exporter = HTMLExporter(
-        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, filters=filters
-    )
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("xlt_utils", "."), autoescape=True)
-    frame = environment.get_template("notebook.html.jinja")
-    colours = HtmlFormatter(style="default").get_style_defs(".highlight")
-    pages = []
-    for name, notebook in zip(index["cell"], index["notebook"], strict=True):
-        page = folder / f"{name}.html"
-        pages.append(page.name if notebook else "")
-        if not notebook or (page.exists() and page.stat().st_mtime > max(_age(notebook), _age(Path(__file__)))):
-            continue
-        try:
-            content = nbformat.reads(notebook.read_text(encoding="utf-8"), as_version=4)
-            body, _ = exporter.from_notebook_node(content)
-        except (OSError, ValueError, nbformat.ValidationError) as error:  # cut off while a kernel was killed
-            body = str(jinja2.utils.markupsafe.escape(f"The notebook cannot be read: {error}"))
-        page.write_text(frame.render(title=name, body=body, colours=colours), encoding="utf-8")
-    _clear(folder, {folder / name for name in pages if name})
-    return pages
-
-
-def _age(path: Path) -> float:
-    return path.stat().st_mtime

@@ -45,7 +45,9 @@ def content(path: Path) -> dict[str, Any]:
 def index_of_cells(found: "Findings") -> pd.DataFrame:
     """Every cell, done or not: where it stands, its main scores or last loss, seconds, device, state, error, flags."""
     means = found.zero_shot[~found.zero_shot["target"].isin(MEANS.values())]
-    by_place = dict(iter(means.groupby(PLACE)))
+    by_place: dict[tuple, list[tuple[str, float]]] = {}
+    for *place, target, mean in means[[*PLACE, "target", "zero_shot"]].itertuples(index=False):
+        by_place.setdefault(tuple(place), []).append((target, mean))
     rows = []
     for folder, record in found.records.items():
         place = record.coordinates.model_dump() if record.coordinates else {}
@@ -53,9 +55,7 @@ def index_of_cells(found: "Findings") -> pd.DataFrame:
         own = {result.task for result in record.results}
         score = ""
         if record.phase == "target":
-            part = by_place.get(key, means.iloc[:0])
-            part = part[part["target"].isin(own)]
-            score = ", ".join(f"{row.target} {number(row.zero_shot)}" for row in part.itertuples())
+            score = ", ".join(f"{target} {number(mean)}" for target, mean in by_place.get(key, ()) if target in own)
         elif losses := [point for point in record.curves if point.loss is not None]:
             score = f"{losses[-1].name} loss {losses[-1].loss:.2f}"
         rows.append(

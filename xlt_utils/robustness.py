@@ -38,54 +38,62 @@ def five(results: pd.DataFrame) -> pd.DataFrame:
     rows = pd.concat([clean, perturbed[perturbed["metric"] == perturbed["task"].map(metric)]])
     wanted = {task: sorted(set(part["language"]) - {"en"}) for task, part in clean.groupby("task")}
     run = [column for column in RUN if column in rows]
-    found = []
-    for (*place, task), part in rows.groupby([*run, "task"], dropna=False, sort=False):
-        where = dict(zip(run, place, strict=True)) | {"task": task}
-        if part.duplicated(["language", "perturbation"]).any():
-            raise ValueError(f"two scores for one language and perturbation: {where}; keep one")
-        scores = {name: by.set_index("language")["value"].astype(float) for name, by in part.groupby("perturbation")}
-        found.append(where | _numbers(scores, wanted[task], kinds))
+    keys = [*run, "task", "perturbation"]
+    twice = rows.duplicated([*keys, "language"])
+    if twice.any():
+        where = rows.loc[twice, [*run, "task"]].iloc[0].to_dict()
+        raise ValueError(f"two scores for one language and perturbation: {where}; keep one")
+    rows = rows.assign(number=rows.groupby([*run, "task"], dropna=False, sort=False).ngroup())
+    found = {}
+    for task, part in rows.groupby("task", sort=False):
+        # one table a task instead of one a run: a study has thousands of runs
+        languages = ["en", *wanted[task]]
+        first = part.drop_duplicates("number")
+        table = np.full((len(first), 1 + len(kinds), len(languages)), np.nan)
+        own = part[part["language"].isin(languages)]
+        axes = (first["number"], own["number"]), (["", *kinds], own["perturbation"]), (languages, own["language"])
+        table[tuple(pd.Index(axis).get_indexer(values) for axis, values in axes)] = own["value"].astype(float)
+        for number, place, scores in zip(first["number"], first[[*run, "task"]].to_dict("records"), table, strict=True):
+            found[number] = place | _numbers(scores, wanted[task], kinds)
     columns = [*run, "task", "english", "languages", *NUMBERS, "worst_languages", *map(_loss, kinds), "note"]
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame([found[number] for number in sorted(found)], columns=columns)
 
 
-def _numbers(scores: dict[str, pd.Series], wanted: list[str], kinds: list[str]) -> dict:
-    """One run's row: `scores` by perturbation, each by language; `wanted` are the task's non-English languages."""
-    nothing = pd.Series(dtype=float)
-    clean = scores.get("", nothing)
-    english, there = clean.get("en", np.nan), clean.reindex(wanted)
-    notes = _absent(clean, wanted)
+def _numbers(scores: np.ndarray, wanted: list[str], kinds: list[str]) -> dict:
+    """One run's row: `scores` (1 + perturbations, 1 + languages), clean and English first, NaN where there is none;
+    `wanted` are the task's non-English languages."""
+    english, there = scores[0, 0], scores[0, 1:]
+    notes = _absent(there, wanted)
     is_whole = bool(wanted) and not notes
     if not wanted:
         notes = ["no language but English"]
     mean = there.mean() if is_whole else np.nan
-    low = there.nsmallest(WORST) if is_whole and len(wanted) >= WORST else nothing
+    low = np.argsort(there, kind="stable")[:WORST] if is_whole and len(wanted) >= WORST else []
     if wanted and len(wanted) < WORST:
         count = "one non-English language" if len(wanted) == 1 else f"{len(wanted)} non-English languages"
         notes.append(f"{count}, no worst {WORST}" + (", no deviation" if len(wanted) == 1 else ""))
     if np.isnan(english):
         notes.append("no English test, no gap")
     losses = {}
-    for name in kinds:
-        perturbed = scores.get(name, nothing)
+    for name, perturbed in zip(kinds, scores[1:, 1:], strict=True):
         absent = _absent(perturbed, wanted, f"{name}: ")
         notes += absent
-        losses[_loss(name)] = np.nan if absent else mean - perturbed.reindex(wanted).mean()
+        losses[_loss(name)] = np.nan if absent or not wanted else mean - perturbed.mean()
     return {
         "english": english,
-        "languages": int(there.notna().sum()),
+        "languages": int(np.isfinite(there).sum()),
         "mean": mean,
-        "worst": low.mean(),
-        "deviation": there.std(ddof=1) if is_whole else np.nan,
+        "worst": there[low].mean() if len(low) else np.nan,
+        "deviation": there.std(ddof=1) if is_whole and len(wanted) > 1 else np.nan,
         "gap": english - mean,
-        "worst_languages": " ".join(low.index),
+        "worst_languages": " ".join(wanted[place] for place in low),
         **losses,
         "note": "; ".join(notes),
     }
 
 
-def _absent(scores: pd.Series, wanted: list[str], where: str = "") -> list[str]:
-    absent = [language for language in wanted if np.isnan(scores.get(language, np.nan))]
+def _absent(scores: np.ndarray, wanted: list[str], where: str = "") -> list[str]:
+    absent = [language for language, score in zip(wanted, scores, strict=True) if np.isnan(score)]
     return [f"{where}no score in {'any language' if absent == wanted else ' '.join(absent)}"] if absent else []
 
 

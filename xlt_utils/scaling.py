@@ -103,18 +103,20 @@ def zero_shot(scores: pd.DataFrame) -> pd.DataFrame:
     if scores.empty:
         names = [*PLACE, "target", "group", "english", "zero_shot", "gap", "languages", "absent"]
         return pd.DataFrame(columns=names)
-    wanted = {task: sorted(set(part["language"]) - {"en"}) for task, part in scores.groupby("task")}
-    rows = []
-    for (*place, task, group), part in scores.groupby([*PLACE, "task", "group"]):
-        found = part.set_index("language")["score"]
-        absent = [language for language in wanted[task] if language not in found]
-        complete = bool(wanted[task]) and not absent
-        mean = found[wanted[task]].mean() if complete else np.nan
-        english = found.get("en", np.nan)
-        numbers = [english, mean, english - mean, len(wanted[task]) - len(absent), " ".join(absent)]
-        rows.append([*place, task, group, *numbers])
-    names = [*PLACE, "target", "group", "english", "zero_shot", "gap", "languages", "absent"]
-    runs = pd.DataFrame(rows, columns=names)
+    parts = []
+    for (task, group), part in scores.groupby(["task", "group"]):
+        table = part.pivot(index=PLACE, columns="language", values="score")
+        others = sorted(set(table.columns) - {"en"})
+        there = table[others].notna()
+        found = table.index.to_frame(index=False).assign(target=task, group=group)
+        found["english"] = table["en"].to_numpy() if "en" in table else np.nan
+        found["zero_shot"] = table[others].mean(axis=1, skipna=False).to_numpy() if others else np.nan
+        found["gap"] = found["english"] - found["zero_shot"]
+        found["languages"] = there.sum(axis=1).to_numpy()
+        lost = ~there.to_numpy()
+        found["absent"] = [" ".join(np.array(others)[row]) if row.any() else "" for row in lost]
+        parts.append(found)
+    runs = pd.concat(parts, ignore_index=True).sort_values([*PLACE, "target"], ignore_index=True)
     return pd.concat([runs, *_means(runs)], ignore_index=True)
 
 
@@ -125,8 +127,7 @@ def _means(runs: pd.DataFrame) -> list[pd.DataFrame]:
         part = runs[runs["group"] == group]
         tasks = part["target"].nunique()
         if tasks > 1:
-            table = part.groupby(PLACE)[["english", "zero_shot", "gap"]].agg(lambda column: column.mean(skipna=False))
-            table[part.groupby(PLACE).size() < tasks] = np.nan
+            table = part.groupby(PLACE)[["english", "zero_shot", "gap"]].sum(min_count=tasks) / tasks
             more = {"target": name, "group": group, "languages": part["languages"].max(), "absent": ""}
             parts.append(table.reset_index().assign(**more))
     return parts

@@ -32,10 +32,19 @@ MACHINERY = (
     "drawing",
     "figures",
     "law_figures",
+    "parallel",
+    "notebook_pages",
     "report",
     "report_tables",
 )
-PAGE = ("drawing", "figures", "law_figures", "report", "report_tables")  # to the report's own hash these do count
+PAGE = (
+    "drawing",
+    "figures",
+    "law_figures",
+    "notebook_pages",
+    "report",
+    "report_tables",
+)  # to the report's own hash these do count
 
 
 @dataclass(frozen=True)
