@@ -141,3 +141,27 @@ def test_intervals_of_a_gain_hold_the_truth_as_often_as_they_say(seeds):
         found = bootstrap.contrast(sample, np.where(after, 1.0, -1.0))
         held += found.low <= 0.1 <= found.high
     assert 0.90 <= held / 200 <= 0.99
+
+
+@pytest.mark.slow
+def test_intervals_of_a_partial_study_hold_the_truth_as_often_as_they_say_and_are_wider():
+    held, widths = 0, []
+    for state in range(200):
+        setting = {"noise": 0.01, "shared": 0.02, "spread": 0.1, "n": 500, "state": state}
+        rows = grid(lambda p, i: steps(i), 3, (0, 1000), (0, 256, 1024), **setting)
+        lost = np.random.default_rng(state).choice(18, 6, replace=False)
+        number = rows.groupby(["seed", *bootstrap.CELL]).ngroup()
+        both = [bootstrap.sample(part, "sst") for part in (rows, rows[~number.isin(lost)])]
+        weights = [np.where(one.cells["examples"] > 0, 1.0, 0.0) for one in both]
+        weights = [
+            after / after.sum() - (1 - after) / (1 - after).sum() if (1 - after).any() and after.any() else None
+            for after in weights
+        ]
+        if weights[1] is None:  # no run without intermediate training is left: nothing to compare with
+            continue
+        whole, partial = (bootstrap.contrast(one, weight) for one, weight in zip(both, weights, strict=True))
+        held += partial.low <= 0.1 <= partial.high
+        widths.append((partial.high - partial.low) / (whole.high - whole.low))
+        assert partial.n < whole.n == 3
+    assert len(widths) > 190 and held / len(widths) >= 0.90
+    assert 1 < np.median(widths) < 3  # wider, and of use still

@@ -86,7 +86,10 @@ def test_the_report_says_the_rate_of_the_arm_of_most_tasks(tmp_path):
     found = report.gather(folder)
     assert (found.law.arm, found.law.target) == ("all", scaling.TRAINED)
     said = report.exchange(found)
-    assert "one more all example" in said and "6 of 6 pairs of a target and an arm have a rate" in said, said
+    assert (
+        "one more intermediate example buys (all; " in said
+        and "6 of 6 pairs of a target and an arm have a rate" in said
+    ), said
     page = report.render(found, [], tmp_path / "page").read_text()
     assert said[1:].split(";")[0] in page
     rates = pd.read_csv(tmp_path / "page" / "exchange.csv")

@@ -1,3 +1,4 @@
+import json
 import re
 import time
 from html.parser import HTMLParser
@@ -8,7 +9,20 @@ import pandas as pd
 import pytest
 import simulated
 
-from xlt_utils import claims, data, figures, microworld, paths, perturb, records, report, report_tables, sources
+from xlt_utils import (
+    claims,
+    data,
+    figures,
+    law_figures,
+    microworld,
+    paths,
+    perturb,
+    records,
+    report,
+    report_tables,
+    scaling,
+    sources,
+)
 from xlt_utils.tasks import TASKS
 
 LANGUAGES = tuple(list(microworld.LANGUAGES)[:4])
@@ -487,3 +501,26 @@ def test_a_long_table_is_cut_and_lies_beside_the_page(study, tmp_path, monkeypat
     text = report.render(found, pictures(found), tmp_path).read_text()
     assert "the first 6 here" in text and len(pd.read_csv(tmp_path / "gains.csv")) > 6
     assert "robustness.csv</a>" in text and len(pd.read_csv(tmp_path / "robustness.csv")) > 6
+
+
+def test_a_language_that_a_run_lacks_is_nowhere_averaged_over(tmp_path):
+    """One run in Hindi less: its mean is missing, not that of the other languages, and every place says so."""
+    folders = simulated.study(tmp_path / "s", seeds=(0, 1), notebooks=False)
+    (lost,) = [one for one in folders if one.name.startswith("s1-p1600000-mnli-i4096") and one.parent.name == "target"]
+    record = json.loads((lost / "record.json").read_text())
+    record["results"] = [row for row in record["results"] if (row["task"], row["language"]) != ("sst", "hi")]
+    (lost / "record.json").write_text(json.dumps(record))
+    found = gather(tmp_path / "s")
+    here = found.zero_shot.query("seed == 1 and tokens == 1600000 and examples == 4096").set_index("target")
+    assert here["zero_shot"].isna().to_dict() == {"sst": True, "tatoeba": False, "udpos": False, scaling.TRAINED: True}
+    law = next(law for law in found.laws if law.target == "sst")
+    assert law.sample.absent == 1 and any("1 of 18 runs are missing" in note for note in law.surface.notes)
+    why = {one.target: one.why for one in found.verdicts}
+    assert "1 of 18 runs are missing" in why["sst"] and "missing" not in why["udpos"]
+    surface = figures.score_surface(found.zero_shot, "mnli", found.holes)
+    marks = {axes.get_title(): [text.get_text() for text in axes.texts] for axes in surface.drawing.axes}
+    assert sum("1 of 2" in mark for mark in marks["sst"]) == 1 and not any("1 of 2" in mark for mark in marks["udpos"])
+    complete = law_figures.completeness(found.zero_shot, found.holes)
+    assert complete.title == "1 of 18 cells are not whole"
+    text = report.render(found, [surface, complete], tmp_path / "page").read_text()
+    assert "no score in: hi" in text and "1 of 2" in text

@@ -53,6 +53,14 @@ def draw(pictures: Sequence["Figure"]) -> None:
         picture.images.update(images)
 
 
+def show(*pictures: "Figure") -> None:
+    """Show pictures in a notebook, drawn on all processors."""
+    from IPython.display import display
+
+    draw(pictures)
+    display(*pictures)
+
+
 def _in_64_colours(png: bytes) -> bytes:
     buffer = io.BytesIO()
     picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(64, dither=Image.Dither.NONE)

@@ -35,7 +35,7 @@ class Law:
         """The exchange rate in a sentence, the first place that has one; else why there is none."""
         for one in self.exchange:
             if not one.why:
-                place = f"P = {short(round(one.tokens_there))}, I = {short(round(one.examples_there))}"
+                place = f"P = {_about(one.tokens_there)}, I = {_about(one.examples_there)}"
                 flops = f"; a FLOP of it is worth {rate(one.flops)} of pretraining" if one.flops.n else ""
                 return f"{rate(one.tokens, n=True)} at the {one.place} ({place}){flops}"
         return f"not defined: {self.exchange[0].why}"
@@ -85,6 +85,11 @@ def rate(interval: Interval, n: bool = False) -> str:
     return f"{_digits(interval.mean)} ({ends}{f', n = {scaling.seeds(interval.n)}' if n else ''})"
 
 
+def _about(size: float) -> str:
+    """A place between the rungs, two digits."""
+    return short(int(float(f"{size:.2g}")))
+
+
 def _digits(value: float) -> str:
     return f"{float(f'{value:.3g}'):,g}" if 0.001 <= abs(value) < 1e9 else f"{value:.3g}"
 
@@ -110,7 +115,7 @@ def rates(found: Iterable[Law]) -> dict:
     rows = []
     for law in found:
         for one in law.exchange:
-            place = {"P": short(round(one.tokens_there)), "I": short(round(one.examples_there)), "place": one.place}
+            place = {"P": _about(one.tokens_there), "I": _about(one.examples_there), "place": one.place}
             flops = rate(one.flops) if np.isfinite(one.flops.mean) else "FLOPs not known"
             said = {"tokens": rate(one.tokens, n=True), "flops": flops, "why": one.why}
             rows.append({"arm": law.arm, "target": law.target, **place, **said})

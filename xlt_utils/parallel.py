@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-FEW = 4  # items a worker at least: a fork and its end cost a tenth of a second
 _task: Callable[[int], Any] | None = None
 
 
@@ -15,7 +14,7 @@ def spread(task: Callable[[Any], Any], items: Iterable) -> list:
     global _task
     items = list(items)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    workers = min(processors, len(items) // FEW)
+    workers = min(processors, len(items))
     if workers < 2 or _task is not None:  # a worker forks no further
         return [task(item) for item in items]
     _task = lambda place: task(items[place])  # noqa: E731

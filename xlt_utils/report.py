@@ -39,6 +39,7 @@ from xlt_utils.scaling import MEANS, PLACE, Interval, number
 
 LONG = 1000  # rows of a long table on the page; the whole of it lies beside the page
 HEAVY = 3_500_000  # characters that the pictures of a page may have before the heaviest are drawn as dots
+SLOPED = ("less than proportional", "proportional", "more than proportional")
 FEW = 8  # pairs of a target and an arm that a sentence names one by one
 ONE = {"rise": "rises", "fall": "falls", "do": "does", "have": "has", "were": "was"}  # a verb for one target
 
@@ -246,10 +247,13 @@ def answer(found: Findings) -> tuple[str, str]:
     for verdict in each:
         by_name.setdefault(verdict.verdict, []).append(verdict.target + (f" ({verdict.arm})" if _arms(each) else ""))
     kinds = set(by_name)
+    told_apart = sum(len(targets) for name, targets in by_name.items() if name in SLOPED)
     if not kinds - {"not testable"}:
         word = "Not testable on this grid"
     elif "proportional" in kinds:
-        word = "Yes" if len(kinds) == 1 else "Only in part"
+        # of many slopes that are less than 1, one in twenty is expected not to look so
+        few = len(by_name["proportional"]) <= (1 - scaling.LEVEL) * told_apart
+        word = "Yes" if len(kinds) == 1 else "No" if few else "Only in part"
     elif kinds & {"less than proportional", "more than proportional"}:
         word = "No"
     elif "undecided" in kinds:
@@ -458,7 +462,7 @@ def exchange(found: Findings) -> str:
     own = [one for one in found.laws if one.target not in MEANS.values()]
     defined = sum(any(not rate.why for rate in one.exchange) for one in own)
     pairs = f"{defined} of {len(own)} pairs of a target and an arm have a rate"
-    what = f"Pretraining tokens that buy what one more {law.arm} example buys ({law.target}): "
+    what = f"Pretraining tokens that buy what one more intermediate example buys ({law.arm}; {law.target}): "
     return f"{what}{law.said}; {pairs}."
 
 
