@@ -69,7 +69,7 @@ def test_a_target_that_does_not_gain_has_no_rate_and_is_listed(figures):
     figure = figures["exchange"]
     assert figure.title.startswith("6 of 8 pairs of a target and an arm have an exchange rate")
     texts = [text.get_text() for text in figure.drawing.axes[0].texts]
-    assert texts == ["not defined: a slope is not surely above 0"] * 2  # udpos after mnli and after qqp
+    assert texts == ["not defined: the slope along I is not above 0"] * 2  # udpos after mnli and after qqp
     assert "2 of 3" not in figures["isoquants-mnli"].title and "3 of 4" in figures["isoquants-mnli"].title
 
 

@@ -106,14 +106,17 @@ def exchange_rates(table: pd.DataFrame) -> Figure:
     axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
     known = defined[["low", "high"]].to_numpy() if len(defined) else np.array([0.1, 10])
     axes.set_xlim(known.min() / 1.5, known.max() * 1.5)
+    reasons = table.drop_duplicates(["arm", "target"]).set_index(["arm", "target"])["why"]
     for row, pair in enumerate(shown):
         if pair not in with_rate:
-            why = "not defined: a slope is not surely above 0"
+            why = f"not defined: {reasons[pair].removesuffix(' (95 % interval)')}"
             axes.text(0.02, row, why, transform=axes.get_yaxis_transform(), va="center", color=UNSURE, fontsize=8.5)
     _name_rows(axes, [f"{target}\n{arm}" for arm, target in shown])
     axes.set_xlabel("pretraining tokens for one more intermediate example")
     if len(defined):
         drawing.legend(*axes.get_legend_handles_labels(), loc="outside upper center", frameon=False, ncols=2)
+    else:
+        axes.set_xticks([])
     title = f"{len(with_rate)} of {canvas.count(len(pairs), 'pair')} of a target and an arm have an exchange rate"
     centre = defined.loc[defined["place"] == "centre", "tokens"]
     if len(centre):
