@@ -82,6 +82,15 @@ def test_an_arm_is_followed_by_the_targets_that_it_names(tmp_path):
     assert not any("squad" in checkpoint for checkpoint, *_ in tasks)
 
 
+def test_an_arm_has_the_rungs_that_it_names(tmp_path):
+    arms = "[{name: mnli, tasks: [mnli]}, {name: small, tasks: [qqp], examples: [512]}]"
+    found = [
+        c for c in grid(tmp_path, GOOD.replace("[{name: mnli, tasks: [mnli]}]", arms)) if c.phase == "intermediate"
+    ]
+    rungs = {arm: {c.parameters["examples"] for c in found if c.parameters["arm"] == arm} for arm in ("mnli", "small")}
+    assert rungs == {"mnli": {512, 4096}, "small": {512}}
+
+
 ARMS = """[
     {name: mnli, tasks: [mnli]},
     {name: two, tasks: [mnli, qqp], sampling: {kind: temperature, cap: 4k, temperature: 2}, learning_rate: 1e-3},

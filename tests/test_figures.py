@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import simulated
 
-from xlt_utils import figures, records, scaling
+from xlt_utils import drawing, figures, records, scaling
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,14 @@ def test_every_figure_has_its_data_its_n_and_a_text_in_its_place(study):
         assert len(figure.data) and figure.title and re.search(r"\d", figure.alt)
         assert "seed" in figure.caption or "n =" in figure.caption or figure.name == "cost"
         assert f'alt="{figure.alt[:10]}' in figure._repr_html_()
+
+
+def test_pictures_drawn_side_by_side_have_the_same_bytes(study):
+    apart, together = draw(study), draw(study)
+    drawing.draw(together)
+    for one, other in zip(apart, together, strict=True):
+        assert set(other.images) == {"svg", "png"}
+        assert all(one.image(kind) == other.images[kind] for kind in ("png", "svg")), one.name
 
 
 def test_missing_cells_are_hatched_and_counted(study):

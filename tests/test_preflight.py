@@ -42,6 +42,11 @@ def test_an_arm_that_asks_for_more_than_there_is_is_named(world, tmp_path, arm, 
     assert any(said in fault for fault in faults), faults
 
 
+def test_an_arm_whose_data_hold_less_has_fewer_rungs(world, tmp_path):
+    arm = "{name: a, tasks: [mnli, qqp], sampling: {kind: uniform}, examples: [512]}"
+    assert found(tmp_path, (ARM, f"[{arm}]"), ("[512, 4096]", "[512, 30k]")) == []
+
+
 def test_every_checkpoint_of_a_ladder_is_looked_for(world, tmp_path, checkpoint):
     ladder = (
         "encoder: {layers: 2, width: 32, heads: 2, vocabulary: 1k}\n  vocabulary_sample: 2k\n  tokens: [0, 40k, 80k]"

@@ -68,6 +68,7 @@ def test_sizes_and_numbers_are_read_as_meant(tmp_path):
         ("[512,", "[200,", "intermediate.warmup: must end before the smallest rung, 200, cools down: 160"),
         ("[512,", "[0,", "intermediate.examples[0] = 0: input should be greater than 0"),
         ("tasks: [mnli]", "tasks: []", "arms[0].tasks = []: an arm without a task is masked-LM training alone"),
+        ("tasks: [mnli]", "tasks: [mnli], examples: [600]", "arms[0].examples = [600]: 600 is no rung of [512, 4096]"),
         ("tasks: [mnli]", "tasks: [mnli], mlm_share: 1.0", "mlm_share = 1.0: leaves no step for the arm's tasks"),
         ("tasks: [mnli]", "tasks: [mnli], mlm_languages: [xa]", "without an `mlm_share` no text is read"),
         ("tasks: [mnli]", "tasks: [qqp], languages: [xa]", "no translations of qqp are known; there are those of mnli"),

@@ -8,6 +8,7 @@ from hub_layout import write
 
 from xlt_utils import encoders, encoding, evaluate, labelled, objectives, paths, train
 from xlt_utils.batches import epochs, subset
+from xlt_utils.claims import NINE
 from xlt_utils.languages import LANGUAGES
 from xlt_utils.tasks import TASKS, Source, Task, named
 
@@ -21,9 +22,9 @@ NEEDED = {
 }
 
 
-def test_there_are_nine_intermediate_and_ten_target_tasks():
-    assert len(named("intermediate")) == 9 and len(named("target")) == 10
-    assert len(TASKS) == 19
+def test_there_are_the_parent_s_nine_intermediate_tasks_one_more_and_ten_targets():
+    assert set(named("intermediate")) == {*NINE, "squad_wiki"} and len(named("target")) == 10
+    assert len(TASKS) == 20
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
@@ -65,3 +66,7 @@ def test_a_row_that_a_reader_adds_is_a_task_like_any_other(tmp_path, pieces, mon
     assert labelled.languages_with(row, str(tmp_path)) == ["et"]
     found = evaluate.test(learner, "test", ["et"], evaluate.Setting(str(tmp_path), pieces.tokenizer, 32))
     assert [(r["metric"], r["n"]) for r in found.results if r["main"]] == [("accuracy", count)]
+
+
+def test_a_larger_squad_repeats_the_data_of_its_targets():
+    assert TASKS["squad_wiki"].shares_data_with(TASKS["xquad"]) and TASKS["squad_wiki"].shares_data_with(TASKS["mlqa"])

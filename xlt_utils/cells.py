@@ -81,7 +81,7 @@ def expand(study: Study, data: str | None = None, fingerprint: str | None = None
 def _ladder(grid: Grid, seed: int, pretrained: Cell, arm: Arm) -> None:
     """One arm's rungs from one pretrained encoder, each followed by the target tasks."""
     below, phase = None, grid.study.intermediate
-    for examples in phase.examples:
+    for examples in phase.rungs(arm):
         slug = f"{pretrained.slug}-{arm.name}-i{short(examples)}"
         parameters = _intermediate(grid.study, seed, arm, examples)
         rung = grid.add("intermediate", slug, parameters, checkpoint=pretrained, previous=below)
@@ -107,7 +107,7 @@ def _intermediate(study: Study, seed: int, arm: Arm, examples: int) -> dict[str,
     phase, text = study.intermediate, study.pretrain
     common = phase.model_dump(exclude={"examples", "arms", "settings"})
     own = {name: phase.settings[name].model_dump(exclude_none=True) for name in arm.tasks if name in phase.settings}
-    condition = arm.model_dump(exclude={"name", "targets", "learning_rate", "mlm_languages"})
+    condition = arm.model_dump(exclude={"name", "targets", "learning_rate", "mlm_languages", "examples"})
     condition["mlm_languages"] = arm.text_languages(study.languages)
     masked = {"mlm_length": text.length, "mask_rate": text.mask_rate, "language_exponent": text.language_exponent}
     rate = {"learning_rate": arm.learning_rate or phase.learning_rate}

@@ -49,7 +49,7 @@ def check(study: Study) -> list[str]:
 
 def _check_arm(study: Study, arm: Arm, data: str) -> list[str]:
     """What an arm's largest rung asks of its tasks and they do not have."""
-    largest, batch = max(study.intermediate.examples, default=0), study.intermediate.batch
+    largest, batch = max(study.intermediate.rungs(arm), default=0), study.intermediate.batch
     parts = [(name, language) for name in arm.tasks for language in arm.languages]
     sizes = [len(labelled.read(TASKS[name], _part(language), data, language)) for name, language in parts]
     shares = mixture.sampled(sizes, **arm.sampling.model_dump()) * (1 - arm.mlm_share)
@@ -83,7 +83,7 @@ def _check_text(study: Study, data: str) -> list[str]:
     settings, faults = study.pretrain, []
     asked = [("pretrain.tokens", study.languages, max(rung.tokens for rung in settings.rungs) // settings.length)]
     for number, arm in enumerate(study.intermediate.arms):
-        sequences = round(arm.mlm_share * max(study.intermediate.examples, default=0))
+        sequences = round(arm.mlm_share * max(study.intermediate.rungs(arm), default=0))
         asked.append((f"intermediate.arms.{number}.mlm_share", arm.text_languages(study.languages), sequences))
     sizes = (settings.vocabulary_sample, settings.language_exponent)
     for field, languages, sequences in asked:

@@ -217,7 +217,7 @@ class Arm(Section):
     `sampling` shares out. With `mlm_share` that share of the steps is masked-LM training on the text of
     `mlm_languages`: all of the study's beside a task, English alone without one. `languages` other than English mix
     translated examples in; `labels: shuffled` trains the same steps with nothing to learn. `targets` are the target
-    tasks that follow, all unless some are named."""
+    tasks that follow, all unless some are named; `examples` some of the ladder's rungs, where its data hold no more."""
 
     name: Name
     tasks: Annotated[list[Annotated[str, _task("intermediate")]], AfterValidator(_distinct)]
@@ -227,6 +227,7 @@ class Arm(Section):
     languages: TargetLanguages = ["en"]
     labels: Literal["given", "shuffled"] = "given"
     learning_rate: Rate | None = None
+    examples: Annotated[list[Positive], Field(min_length=1), AfterValidator(_rising)] | None = None
     targets: Annotated[list[Annotated[str, _task("target")]], AfterValidator(_distinct)] | None = None
 
     def text_languages(self, languages: list[str]) -> list[str]:
@@ -292,7 +293,14 @@ class Intermediate(Section):
         names = [arm.name for arm in self.arms]
         twice = [("arms", f"two arms are called `{name}`") for name in sorted(set(names)) if names.count(name) > 1]
         own = [(f"arms.{n}.{field}", text) for n, arm in enumerate(self.arms) for field, text in arm.faults()]
+        for number, arm in enumerate(self.arms):
+            odd = [rung for rung in arm.examples or () if rung not in self.examples]
+            own += [(f"arms.{number}.examples", f"{rung} is no rung of {self.examples}") for rung in odd]
         return twice + own + _ladder("examples", self.examples, self.batch, self.warmup, self.cooldown)
+
+    def rungs(self, arm: Arm) -> list[int]:
+        """An arm's rungs above 0."""
+        return arm.examples or self.examples
 
     @property
     def shares_trunk(self) -> bool:

@@ -116,6 +116,11 @@ def _squad(split: str) -> Source:
     return Source("rajpurkar/squad", "plain_text", split, _SPAN_COLUMNS)
 
 
+def _wiki(split: str, instead: Source | None = None) -> Source:
+    """Questions on newer Wikipedia articles; a test on the hub, and in copies of it sometimes a training split."""
+    return Source("squadshifts", "new_wiki", split, _SPAN_COLUMNS, instead=instead)
+
+
 def _tydiqa(split: str, instead: Source | None = None) -> Source:
     language = {"language_column": "id", "language_value": "{lower_name}-"}
     columns = dict(_SPAN_COLUMNS)
@@ -127,7 +132,7 @@ def _tydiqa(split: str, instead: Source | None = None) -> Source:
 _SQUAD_V1 = _squad("train").place  # SQuAD 2.0 repeats its questions and adds unanswerable ones
 
 _ROWS = [
-    # The nine intermediate tasks of Phang et al. (2020), table 1
+    # The nine intermediate tasks of Phang et al. (2020), table 1, and one beside them
     Task(
         name="anli",  # ANLI+: SNLI, MNLI and ANLI's rounds under one head
         roles=("intermediate",),
@@ -176,6 +181,15 @@ _ROWS = [
         metric="exact_match+f1",
         chance=0.0,
         train=(_squad("train"),),
+        development=(_squad("validation"),),
+    ),
+    Task(
+        name="squad_wiki",  # none of the parent's: for copies of SQuAD too small for a ladder (arXiv 2004.14444)
+        roles=("intermediate",),
+        format="span",
+        metric="exact_match+f1",
+        chance=0.0,
+        train=(_squad("train"), _wiki("test", instead=_wiki("train"))),
         development=(_squad("validation"),),
     ),
     Task(
