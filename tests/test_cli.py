@@ -42,8 +42,29 @@ def test_data_that_are_not_there_are_named(tmp_path, capsys):
     assert "'nowhere' is no folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["xlmr-base", "xlmr-large"])
+def test_the_published_studies_are_right_as_far_as_their_files_tell(capsys, name):
+    file = str(paths.ROOT / "params" / f"{name}.yaml")
+    assert cli.main(["check", "--offline", file]) == 0
+    said = capsys.readouterr().out
+    assert "no fault found in the file" in said
+    assert "not looked for: checkpoint FacebookAI/xlm-roberta-" in said and "not looked for: data sets in hub: " in said
+    assert cli.main(["plan", "--gpu", "1e14", file]) == 0
+    said = capsys.readouterr().out
+    assert "GPU time" in said and "upper bounds, nothing read" in said
+
+
 @pytest.mark.parametrize(
-    "arguments", [[], ["--help"], ["nonsense"], ["run"], ["run", "x", "--jobs", "0"], ["cell", "-x"]]
+    "arguments",
+    [
+        [],
+        ["--help"],
+        ["nonsense"],
+        ["run"],
+        ["run", "x", "--jobs", "0"],
+        ["plan", "x", "--gpu", "fast"],
+        ["cell", "-x"],
+    ],
 )
 def test_usage(arguments):
     done = xlt(*arguments)

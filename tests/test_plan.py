@@ -69,3 +69,20 @@ def test_what_earlier_cells_took_around_their_notebooks_counts(made, tmp_path, m
         folder = paths.resolve(cell.folder)
         records.write_json(folder / "attempts" / "01" / "attempt.json", {"seconds": seconds})
     assert plan._fixed(grid) == pytest.approx(5.0 + plan.NOTEBOOK, abs=0.5)
+
+
+def test_a_plan_for_a_machine_that_is_not_here_reads_nothing(tmp_path, monkeypatch):
+    """XLM-R Base: 12 layers of width 768 and 250,002 pieces; 278 million weights (arXiv 1911.02116, table 8: 270M)."""
+    monkeypatch.setattr(plan.speed, "Machine", lambda *_: pytest.fail("the data were read"))
+    start = "encoder: {start: FacebookAI/xlm-roberta-base}"
+    text = SMALL.replace("encoder: {layers: 2, width: 32, heads: 2, vocabulary: 1k}\n  vocabulary_sample: 2k", start)
+    study = load(tmp_path, text)
+    grid = cells.expand(study, "nowhere", "1")
+    slow, fast = (plan.make(study, grid, 1, plan.speed.Assumed(study, rate)) for rate in (1e12, 1e14))
+    assert plan.speed.Assumed(study, 1e12).weights == pytest.approx(278e6, rel=0.02)
+    assert slow.flops == fast.flops and slow.wall_seconds > 5 * fast.wall_seconds
+    assert slow.tokens["target"] == 18 * 3 * 1024 * 2 * 128  # as long as the study allows
+    assert slow.seconds["pretrain"] > slow.flops["pretrain"] / 1e12
+    other = load(tmp_path, text.replace("FacebookAI/xlm-roberta-base", "who/knows"))
+    with pytest.raises(plan.speed.Unknown, match="who/knows: its shape is known only of FacebookAI/xlm-roberta-base"):
+        plan.speed.Assumed(other, 1e12)

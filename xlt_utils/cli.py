@@ -25,6 +25,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def check(given: argparse.Namespace) -> int:
     study, grid = _grid(given.study)
+    if given.offline:
+        from xlt_utils import preflight
+
+        print(f"{given.study}: no fault found in the file; {len(grid)} cells")
+        print("\n".join(f"not looked for: {one}" for one in preflight.unchecked(study)))
+        return 0
     _check_data(given.study, study)
     from xlt_utils import encoders, paths
 
@@ -35,9 +41,16 @@ def check(given: argparse.Namespace) -> int:
 
 
 def plan(given: argparse.Namespace) -> int:
-    from xlt_utils import engine, plan, records
+    from xlt_utils import engine, plan, records, speed
 
     study, grid = _grid(given.study)
+    if given.gpu:
+        made = plan.make(study, grid, given.jobs or 1, speed.Assumed(study, given.gpu))
+        print(plan.show(study.name, made, 0, "GPU time"))
+        print(
+            f"at {given.gpu:.1e} FLOPs a second, every example as long as the study allows: upper bounds, nothing read"
+        )
+        return 0
     _check_data(given.study, study)
     made = plan.make(study, grid, given.jobs or engine.default_jobs(study))
     print(plan.show(study.name, made, sum(records.is_done(cell.folder, cell.hash) for cell in grid)))
@@ -134,9 +147,14 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("--limit", type=float, metavar="SECONDS", help="end a cell after so long (default: never)")
 
     study = ("STUDY", "a study file, such as params/demo.yaml")
-    command(check, *study, "look for everything in a study that could fail later")
+    offline = "the study file alone: neither data sets nor a checkpoint is looked for, and that is said"
+    checks = command(check, *study, "look for everything in a study that could fail later")
+    checks.add_argument("--offline", action="store_true", help=offline)
     jobs = {"type": _positive, "metavar": "N", "help": "cells at a time (default: all cores)"}
-    command(plan, *study, "say what a study will run and cost").add_argument("--jobs", **jobs)
+    plans = command(plan, *study, "say what a study will run and cost")
+    plans.add_argument("--jobs", **jobs)
+    gpu = "plan from the file alone for GPUs of so many useful FLOPs a second (an A100 about 1e14)"
+    plans.add_argument("--gpu", type=_rate, metavar="FLOPS", help=gpu)
     runs = command(run, *study, "run what is missing of a study, then its report; safe to repeat")
     runs.add_argument("--jobs", **jobs)
     runs.add_argument("--profile", default="local", help="where: a folder of workflow/profiles (default: %(default)s)")
@@ -159,6 +177,15 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, not {text!r}")
     return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        if 0 < (rate := float(text)) < float("inf"):
+            return rate
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected FLOPs a second such as 1e14, not {text!r}")
 
 
 def _size(text: str) -> int:

@@ -66,9 +66,10 @@ def signature(grid: list[cells.Cell]) -> str:
     return hashlib.sha256("".join(cell.hash for cell in grid).encode()).hexdigest()[:8]
 
 
-def make(study: Study, grid: list[cells.Cell], jobs: int) -> Plan:
-    """Count, measure and estimate. Reads a sample of the data and takes a few seconds of training steps."""
-    machine = speed.Machine(study, grid[0].parameters["data"])
+def make(study: Study, grid: list[cells.Cell], jobs: int, machine: speed.Assumed | None = None) -> Plan:
+    """Count, measure and estimate. Reads a sample of the data and takes a few seconds of training steps, unless a
+    `machine` is given that stands for another one."""
+    machine = machine or speed.Machine(study, grid[0].parameters["data"])
     fixed = _fixed(grid)
     works = {cell.folder: _work(cell, machine, fixed) for cell in grid}
     phases = [phase for phase in paths.PHASES if any(cell.phase == phase for cell in grid)]
@@ -104,14 +105,15 @@ def longest(grid: list[cells.Cell], seconds: dict[str, float]) -> float:
     return max(until.values(), default=0.0)
 
 
-def show(name: str, made: Plan, done: int) -> str:
-    """A plan as `xlt plan` prints it."""
-    columns = ("cells", "tokens", "examples", "FLOPs", "disk", "core time")
+def show(name: str, made: Plan, done: int, time: str = "core time") -> str:
+    """A plan as `xlt plan` prints it; `time` says whose."""
+    columns = ("cells", "tokens", "examples", "FLOPs", "disk", time)
     lines = [f"{name:<14}" + "".join(f"{column:>11}" for column in columns)]
 
     def row(label: str, values: list[float]) -> str:
         number, tokens, examples, flops, size, seconds = values
-        shown = (f"{number}", _count(tokens), _count(examples), f"{flops:.1e}", f"{size / 1e6:,.0f} MB", clock(seconds))
+        disk = f"{size / 1e6:,.0f} MB" if size < 1e10 else f"{size / 1e9:,.0f} GB"
+        shown = (f"{number}", _count(tokens), _count(examples), f"{flops:.1e}", disk, clock(seconds))
         return f"  {label:<12}" + "".join(f"{value:>11}" for value in shown)
 
     tables = (made.cells, made.tokens, made.examples, made.flops, made.bytes, made.seconds)
@@ -137,14 +139,15 @@ def _count(number: float) -> str:
     )
 
 
-def _work(cell: cells.Cell, machine: speed.Machine, fixed: float) -> Work:
+def _work(cell: cells.Cell, machine: speed.Machine | speed.Assumed, fixed: float) -> Work:
     """The work of one cell: of a rung only what lies above the trunk that it goes on from."""
     from xlt_utils import encoders
 
     given, study = cell.parameters, machine.study
     work = Work(bytes=2e5)
     below = next((one for one in cell.inputs if one.phase == cell.phase), None)
-    stored = 4 * machine.weights * 4  # the encoder, and a trunk with two moments a weight
+    keeps = {"pretrain": study.pretrain.shares_trunk, "intermediate": study.intermediate.shares_trunk}
+    stored = 4 * machine.weights * (4 if keeps.get(cell.phase) else 1)  # the encoder; a trunk has two moments a weight
     if cell.phase == "pretrain":
         work.tokens = given["seen"] or _rung(given["tokens"], below and below.parameters["tokens"], given)
         work.examples = work.tokens / given["length"]

@@ -47,6 +47,18 @@ def check(study: Study) -> list[str]:
     return faults
 
 
+def unchecked(study: Study) -> list[str]:
+    """What a check of the file alone passes over: the data sets and the checkpoints that the study names."""
+    tasks = [TASKS[name] for name in study.target.tasks]
+    tasks += [TASKS[name] for arm in study.intermediate.arms for name in arm.tasks]
+    parts = (
+        source.dataset for task in tasks for part in ("train", "development", "test") for source in getattr(task, part)
+    )
+    starts = [rung.encoder.start for rung in study.pretrain.rungs if not rung.encoder.is_scratch]
+    found = [f"data sets in {study.data}: {', '.join(dict.fromkeys(parts))}"]
+    return found + [f"checkpoint {start}" for start in dict.fromkeys(starts)]
+
+
 def _check_arm(study: Study, arm: Arm, data: str) -> list[str]:
     """What an arm's largest rung asks of its tasks and they do not have."""
     largest, batch = max(study.intermediate.rungs(arm), default=0), study.intermediate.batch

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from xlt_utils.names import Fault
 from xlt_utils.study import Study
 from xlt_utils.tasks import TASKS
 
@@ -91,6 +92,57 @@ class Machine:
         most = (own and own.length) or max(self.study.intermediate.length, phase.length)
         encoded = encoding.encode(task, part, self.data, language, self.tokenizer, most, limit=SAMPLE, side=side)
         return len(encoded.pieces) / len(encoded.ids)
+
+
+# Layers, width, heads and pieces of checkpoints that a plan is made for where the hub is out of reach (Conneau et al.
+# 2020, arXiv 1911.02116, table 8).
+SHAPES = {
+    "FacebookAI/xlm-roberta-base": (12, 768, 12, 250_002),
+    "FacebookAI/xlm-roberta-large": (24, 1024, 16, 250_002),
+}
+
+
+class Assumed:
+    """A machine that is not here, `rate` useful FLOPs a second in training, and the study file alone: examples are
+    counted as long as the study lets them be, so that tokens and times are upper bounds."""
+
+    def __init__(self, study: Study, rate: float):
+        import torch
+        from transformers import AutoModelForMaskedLM
+
+        from xlt_utils import encoders
+
+        self.study = study
+        encoder, most = study.pretrain.rungs[-1].encoder, study.pretrain.length
+        names = ("layers", "width", "heads", "vocabulary")
+        shape = {name: getattr(encoder, name) for name in names}
+        if not encoder.is_scratch:
+            start = encoder.start.split("@")[0]
+            if start not in SHAPES:
+                raise Unknown(f"pretrain.encoder.start = {start}: its shape is known only of {', '.join(SHAPES)}")
+            shape = dict(zip(names, SHAPES[start], strict=True))
+        architecture = encoder.architecture if encoder.is_scratch else "xlm-roberta"
+        self.config = encoders.configuration(architecture, **shape, length=most)
+        with torch.device("meta"):
+            model = AutoModelForMaskedLM.from_config(self.config)
+        self.weights = sum(weight.numel() for weight in model.parameters())
+        masked = encoders.flops(self.config, 1, most, predicted=study.pretrain.mask_rate)
+        self.pretraining, self.step = masked / rate, 0.0
+        self.tuning = encoders.flops(self.config, 1, study.target.length) / rate
+        self.testing = encoders.flops(self.config, 1, study.target.length, training=False) / rate
+
+    def length(self, name: str) -> float:
+        """The longest that a task's examples may be, all of their rows together."""
+        own = self.study.target.settings.get(name) or self.study.intermediate.settings.get(name)
+        most = (own and own.length) or max(self.study.intermediate.length, self.study.target.length)
+        return most * OPTIONS.get(name, 1)
+
+
+OPTIONS = {"hellaswag": 4, "cosmos_qa": 4, "commonsense_qa": 5}  # rows of an example
+
+
+class Unknown(Fault):
+    """A plan cannot be made without what is not here."""
 
 
 def _step_seconds(objective: Any, batch_at: Callable[[int], dict]) -> float:
