@@ -24,7 +24,7 @@ def test_what_is_checked_needs_no_torch(tmp_path):
     assert "target.tasks[0] = sts: no such target task; did you mean `sst`?" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "plan", "run", "status", "report"])
+@pytest.mark.parametrize("command", ["check", "plan", "run", "status", "report", "publish"])
 @pytest.mark.parametrize("text", ["", "name: demo", GOOD.replace("seeds", "seedz"), GOOD[:200]])
 def test_a_bad_study_file_ends_every_command_with_65(tmp_path, capsys, command, text):
     file = tmp_path / "bad.yaml"

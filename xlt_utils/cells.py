@@ -136,18 +136,21 @@ def report(study: Study, grid: list[Cell], failed: set[str]) -> Cell:
     done = [cell for cell in grid if records.is_done(cell.folder, cell.hash)]
     there = {cell.folder for cell in done}
     rest = [cell.folder for cell in grid if cell.folder not in there]
-    parameters = {
-        "study": study.name,
-        "runs": paths.relative(paths.RUNS / study.name),
-        "cells": [cell.folder for cell in done],
-        "missing": [[folder, "failed" if folder in failed else "missing"] for folder in rest],
-        "report": paths.relative(paths.REPORTS / study.name),
-    }
-    hash = hashes.of_report(parameters, paths.notebook("report"))
-    folder = paths.relative(paths.RUNS / study.name / "report" / f"{study.name}-{hash}")
-    return Cell(
-        "report", study.name, paths.notebook("report"), {**parameters, "out": folder}, tuple(done), hash, folder
-    )
+    missing = [[folder, "failed" if folder in failed else "missing"] for folder in rest]
+    runs, page = paths.RUNS / study.name, paths.REPORTS / study.name
+    return rendering(study.name, runs, page, [cell.folder for cell in done], missing, tuple(done))
+
+
+def rendering(
+    study: str, runs: Path, page: Path, done: list[str], missing: list[list[str]], inputs: tuple[Cell, ...] = ()
+) -> Cell:
+    """The cell that renders the records of the folders `done`, below `runs`, into the folder `page`."""
+    parameters = {"study": study, "runs": paths.relative(runs), "cells": done, "missing": missing}
+    parameters["report"] = paths.relative(page)
+    notebook = paths.notebook("report")
+    hash = hashes.of_report(parameters, notebook)
+    folder = paths.relative(runs / "report" / f"{study}-{hash}")
+    return Cell("report", study, notebook, {**parameters, "out": folder}, inputs, hash, folder)
 
 
 def write(cell: Cell) -> Path:

@@ -78,10 +78,18 @@ def status(given: argparse.Namespace) -> int:
 
 
 def report(given: argparse.Namespace) -> int:
-    from xlt_utils import engine
+    from xlt_utils import engine, published
 
+    if os.path.isdir(given.study):
+        return published.report(given.study, given.kernel)
     study, grid = _grid(given.study)
     return engine.report(study, grid, given.kernel)
+
+
+def publish(given: argparse.Namespace) -> int:
+    from xlt_utils import published
+
+    return published.publish(*_grid(given.study), given.kernel)
 
 
 def cell(given: argparse.Namespace) -> int:
@@ -160,7 +168,10 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--profile", default="local", help="where: a folder of workflow/profiles (default: %(default)s)")
     add_kernel(runs)
     command(status, *study, "say what is done, running, failed and missing")
-    add_kernel(command(report, *study, "render the report from the records that are there"), limited=False)
+    kept = ("STUDY", "a study file, or the folder of a published report")
+    add_kernel(command(report, *kept, "render the report from the records that are there"), limited=False)
+    text = "keep a whole study's records beside its page, which they render again to the same bytes"
+    add_kernel(command(publish, *study, text), limited=False)
     add_kernel(command(cell, "PARAMS", "a cell's params.json", "run one notebook: one cell"))
     world = command(microworld, "FOLDER", "where to", "write the embedded data, laid out as on the hub")
     world.add_argument("--seed", type=int, default=0)
