@@ -5,7 +5,7 @@ import pytest
 import torch
 from hub_layout import nli, write
 
-from xlt_utils import data, mixture
+from xlt_utils import batches, data, mixture
 from xlt_utils.text import Text
 
 SETTINGS = {"labels": "given", "sampling": {"kind": "proportional", "cap": None, "temperature": 1.0}}
@@ -132,3 +132,18 @@ def test_shuffled_labels_are_the_same_on_every_rung(mirror, world, pieces):
     for step in range(4):
         assert torch.equal(small(step)["labels"], large(step)["labels"])
         assert torch.equal(small(step)["input_ids"], plain(step)["input_ids"])
+
+
+def test_a_rung_holds_as_many_questions_as_it_says_each_in_the_window_of_its_answer(world, pieces):
+    mixed = mixture.read(["squad"], ["en"], str(world), pieces.tokenizer, seed=0, lengths={"squad": 32}, **SETTINGS)
+    encoded = mixed.parts[0].encoded
+    assert len(encoded) > 1.5 * encoded.examples  # most contexts are several windows
+    rows = mixture._one_each(encoded, batches.subset(encoded, 0, 64))
+    asked = encoded.sentences[rows].tolist()
+    assert asked == list(dict.fromkeys(asked)) and len(asked) == 64
+    answered = set(encoded.sentences[encoded.labels[:, 1] > 0].tolist())
+    assert [bool(row) for row in encoded.labels[rows, 1]] == [one in answered for one in asked]
+    small, large = (mixed.batches(0, size, 16, size // 16) for size in (32, 64))
+    assert all(torch.equal(small(step)["input_ids"], large(step)["input_ids"]) for step in range(2))
+    shown = torch.cat([large(step)["labels"] for step in range(4)])
+    assert torch.equal(shown, torch.from_numpy(encoded.labels[rows].astype(np.int64)))

@@ -55,7 +55,7 @@ class Mixture:
         before = [np.cumsum(turns == number) for number in range(len(self.shares))]
         ats: list[BatchAt | None] = []
         for number, part in enumerate(self.parts):
-            rows = batches.subset(part.encoded, seed, needed[number], stream=number)
+            rows = _one_each(part.encoded, batches.subset(part.encoded, seed, needed[number], stream=number))
             ats.append(batches.epochs(part.encoded, rows, batch, seed))
         if self.text:
             ats.append(self.text.batches(seed, int(before[-1][-1]), batch, self.mask_rate, unique=needed[-1]))
@@ -116,6 +116,17 @@ def read(
             parts.append(Part(task, language, encoded.shuffled(seed) if labels == "shuffled" else encoded))
     shares = sampled([part.encoded.examples for part in parts], **sampling) * (1 - mlm_share)
     return Mixture(tuple(parts), np.array([*shares, mlm_share]), text, mask_rate)
+
+
+def _one_each(encoded: Encoded, rows: np.ndarray) -> np.ndarray:
+    """One row of each example, in the examples' order: of a context's windows the first that holds the answer, of a
+    sentence in parts the first. I counts examples, and most windows of a long context would teach that there is no
+    answer (Fisch et al. 2019, arXiv 1910.09753, drop those too)."""
+    examples = encoded.sentences[rows]
+    group = np.cumsum(np.r_[0, examples[1:] != examples[:-1]])
+    empty = encoded.labels[rows, 1] == 0 if encoded.labels.ndim == 2 else np.zeros(len(rows), dtype=bool)
+    best = np.lexsort((empty, group))
+    return rows[best[np.unique(group[best], return_index=True)[1]]]
 
 
 def sampled(sizes: Sequence[int], kind: str, cap: int | None, temperature: float) -> np.ndarray:

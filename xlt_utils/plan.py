@@ -162,10 +162,10 @@ def _work(cell: cells.Cell, machine: speed.Machine | speed.Assumed, fixed: float
         work.tokens, work.bytes = masked, work.bytes + stored
         work.flops = encoders.flops(machine.config, masked, given["mlm_length"], predicted=given["mask_rate"])
         for name in given["tasks"]:  # as if they shared the steps alike
-            length, share = machine.length(name), (1 - given["mlm_share"]) / len(given["tasks"])
+            length, share = machine.length(name, whole=False), (1 - given["mlm_share"]) / len(given["tasks"])
             tokens = work.examples * share * length
             work.tokens += tokens
-            work.tested += (given["evaluation_examples"] or 2000) * length
+            work.tested += (given["evaluation_examples"] or 2000) * machine.length(name)
             work.flops += encoders.flops(machine.config, tokens, length)
             spent += tokens * machine.tuning + work.examples * share / given["batch"] * machine.step
     else:

@@ -79,8 +79,9 @@ class Machine:
         return {"input_ids": ids, "labels": ids.where(torch.rand(ids.shape) < phase.mask_rate, IGNORED)}
 
     @cache  # noqa: B019 one object a plan
-    def length(self, name: str) -> float:
-        """The mean length of a task's examples in pieces, all of their rows together, from a sample of them."""
+    def length(self, name: str, whole: bool = True) -> float:
+        """The mean length of a task's examples in pieces, from a sample of them: all of their rows together, or of
+        each the one item that phase 2 trains on."""
         from xlt_utils import encoding, labelled
 
         task, phase = labelled.complete(name, self.data), self.study.target
@@ -91,7 +92,7 @@ class Machine:
             side = {"retrieval": "text", "mining": "foreign"}[task.format]
         most = (own and own.length) or max(self.study.intermediate.length, phase.length)
         encoded = encoding.encode(task, part, self.data, language, self.tokenizer, most, limit=SAMPLE, side=side)
-        return len(encoded.pieces) / len(encoded.ids)
+        return len(encoded.pieces) / (len(encoded.ids) if whole else len(encoded))
 
 
 # Layers, width, heads and pieces of checkpoints that a plan is made for where the hub is out of reach (Conneau et al.
@@ -131,8 +132,8 @@ class Assumed:
         self.tuning = encoders.flops(self.config, 1, study.target.length) / rate
         self.testing = encoders.flops(self.config, 1, study.target.length, training=False) / rate
 
-    def length(self, name: str) -> float:
-        """The longest that a task's examples may be, all of their rows together."""
+    def length(self, name: str, whole: bool = True) -> float:
+        """The longest that a task's examples may be, all options of a choice together."""
         own = self.study.target.settings.get(name) or self.study.intermediate.settings.get(name)
         most = (own and own.length) or max(self.study.intermediate.length, self.study.target.length)
         return most * OPTIONS.get(name, 1)
