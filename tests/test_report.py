@@ -486,6 +486,27 @@ def test_what_controls_gain_stands_beside_the_gain_of_tasks(tmp_path):
     assert "control: labels shuffled, mnli" in text and "control: masked LM alone" in text
 
 
+def test_what_an_arm_learnt_of_its_own_task_is_told_apart_from_chance(tmp_path):
+    names = {"mnli": {"tasks": ["mnli"]}, "squad": {"tasks": ["squad"]}}
+    simulated.study(tmp_path / "s", arms=names, languages=LANGUAGES, notebooks=False)
+    for path in (tmp_path / "s" / "intermediate").glob("*/record.json"):
+        record = json.loads(path.read_text())
+        place, task = record["coordinates"], record["parameters"]["tasks"][0]
+        value = 1 / 3 + (place["seed"] - 0.5) * 0.01 if task == "mnli" else 0.2 + place["examples"] / 1e5
+        row = simulated.result(task, "en", 0) | {"value": value, "main": False}
+        record["results"] = [row | {"metric": f"development {TASKS[task].metric}"}, row | {"metric": "development f1"}]
+        path.write_text(json.dumps(record))
+    found = report.gather(tmp_path / "s")
+    table = report_tables.learnt(found).set_index(["arm", "I"])
+    assert table.index.tolist() == [("mnli", 256), ("mnli", 4096), ("squad", 256), ("squad", 4096)]
+    assert table.loc[("squad", 4096), "P = 1.6M"] == pytest.approx(0.24096)
+    assert not table.loc[("mnli", 4096), "over P"].excludes(1 / 3)
+    said = report.sentences(found)["intermediate"]
+    assert "mnli reaches 0.33 (95 % interval" in said and "squad reaches 0.24 (95 %" in said
+    text = report.render(found, drawn(found), tmp_path / "page").read_text()
+    assert "What was learnt in English" in text and '<th scope="col" class="n">P = 1.6M</th>' in text
+
+
 def test_a_page_of_many_pictures_stays_light(study, tmp_path, monkeypatch):
     found = gather(study)
     monkeypatch.setattr(report, "HEAVY", 50_000)

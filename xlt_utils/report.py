@@ -390,7 +390,24 @@ def _intermediate(found: Findings) -> str:
     each = [_gained(found, arm) for arm in arms] if len(arms) < 3 else [_gained_in_short(found, arms)]
     if not arms:
         each = ["No arm of intermediate tasks has a run without beside it, so its gain is not known."]
-    return " ".join([*each, *_beyond(found, arms)])
+    return " ".join([*each, *_learnt(found), *_beyond(found, arms)])
+
+
+def _learnt(found: Findings) -> list[str]:
+    """Which intermediate tasks were learnt at all, in English: one that was not has nothing to pass on."""
+    table = report_tables.learnt(found)
+    table = table[~table["is_control"].astype(bool)]
+    last = table[table["I"] == table.groupby(["arm", "task"])["I"].transform("max")]
+    pairs = [(f"{row['task']} ({row['arm']})", row["over P"], row["chance"]) for row in last.to_dict("records")]
+    pairs = [(name.replace(f" ({name.split()[0]})", ""), score, chance) for name, score, chance in pairs if score.n]
+    if not pairs:
+        return []
+    above = [one for one in pairs if one[1].low > one[2]]
+    said = "In English (development data, largest I, on average over P) "
+    if len(pairs) > FEW:
+        return [f"{said}{len(above)} of {len(pairs)} pairs of a task and an arm are surely above chance."]
+    told = [f"{name} reaches {score.said('')}, chance {number(chance)}" for name, score, chance in pairs]
+    return [f"{said}{'; '.join(told)}."]
 
 
 def _gained(found: Findings, arm: str) -> str:
@@ -548,6 +565,8 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
         addresses=_addresses(pictures),
         arms=report_tables.arms(found),
         matrix=report_tables.matrix(found),
+        learnt=(learnt := report_tables.learnt(found)).to_dict("records"),
+        learnt_at=[column for column in learnt if column.startswith("P = ")],
         beyond=report_tables.beyond_controls(found).to_dict("records"),
         gains=gains.head(LONG).to_dict("records"),
         many_gains=len(gains),

@@ -106,6 +106,27 @@ def matrix(found: "Findings") -> dict[str, Any]:
     return {"targets": targets, "rows": rows if len(rows) > 1 else []}
 
 
+def learnt(found: "Findings") -> pd.DataFrame:
+    """What the intermediate tasks were learnt to, on English development data: a row an arm, task and I, controls
+    last, with the task's metric and its chance, a column of means over seeds for each P, and `over P`, the interval of
+    the seeds' means over the rungs of P that all seeds have. An arm can only pass on what it has learnt."""
+    table = found.table[found.table["phase"] == "intermediate"]
+    main = "development " + table["task"].map(lambda name: TASKS[name].metric if name in TASKS else "")
+    table = table[table["metric"] == main]
+    rows = []
+    for (arm, task, examples), part in table.groupby(["arm", "task", "examples"]):
+        scores = part.pivot_table(index="tokens", columns="seed", values="value")
+        scores = scores.reindex(index=sorted(table["tokens"].unique()), columns=found.wanted)
+        whole = scores.dropna()
+        row = {"arm": arm, "task": task, "metric": TASKS[task].metric, "chance": TASKS[task].chance, "I": int(examples)}
+        row["is_control"] = arm in found.controls
+        row |= {f"P = {short(int(rung))}": mean for rung, mean in scores.mean(axis=1, skipna=False).items()}
+        rows.append(row | {"over P": t_interval(whole.mean()) if len(whole) else t_interval([])})
+    columns = ["arm", "task", "metric", "chance", "I", "is_control", "over P"]
+    learnt = pd.DataFrame(rows, columns=None if rows else columns)
+    return learnt.sort_values(["is_control", "arm", "task", "I"], ignore_index=True)
+
+
 def beyond_controls(found: "Findings") -> pd.DataFrame:
     """What an arm gains over the controls that take its steps, paired by seed at the largest I, a mean over the rungs
     of P that all seeds have of both: a row an arm, control and target, with how many rungs those are."""
