@@ -417,7 +417,9 @@ def _gained(found: Findings, arm: str) -> str:
     moves = {target: one.gain for target, one in own.items() if target not in MEANS.values()}
     if not any(interval.n for interval in moves.values()):
         return f"No rung of P is whole over all seeds and rungs of {arm} examples, so no mean gain is given."
-    whole = f" ({found.focus}) moves by {own[found.focus].gain} on average over P" if found.focus in own else "s move"
+    mean = own[found.focus].gain if found.focus in own else None
+    whole = "s move" if mean is None else f" ({found.focus}) moves by {mean} on average over P"
+    whole = whole if mean is None or mean.n else f" ({found.focus}) has no rung of P that is whole"
     counts, pairs = (sum(getattr(own[target], name) for target in moves) for name in ("positive", "pairs"))
     return (
         f"With {rung} {arm} examples the zero-shot score{whole}; {_by_direction(moves, found)}; at {counts} of {pairs} "
