@@ -122,6 +122,7 @@ def test_the_tidy_results_hold_every_score(page, study):
     scores = sum(len(records.read(path.parent).results) for path in study.rglob("record.json"))
     assert len(csv) == len(parquet) == scores
     assert csv["value"].to_numpy() == pytest.approx(parquet["value"].to_numpy(), abs=0)
+    assert all((study / name / "record.json").exists() for name in parquet["folder"].unique())
 
 
 def test_cost_compares_the_plan_with_what_was_spent(study):

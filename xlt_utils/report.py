@@ -4,6 +4,7 @@ notebooks as HTML; every number comes from the records."""
 
 import base64
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -534,6 +535,9 @@ def render(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> P
     notebook_pages.clear(folder / "figures", kept)
     order = [*PLACE, "phase", "cell", "task", "language", "metric", "perturbation"]
     table = found.table.sort_values(order, ignore_index=True)
+    # below the study's runs: wherever those lie, the same records are the same bytes
+    runs = paths.resolve(found.runs)
+    table["folder"] = [Path(os.path.relpath(paths.resolve(name), runs)).as_posix() for name in table["folder"]]
     table.to_csv(folder / "results.csv", index=False, lineterminator="\n")
     table.to_parquet(folder / "results.parquet", index=False)
     index = report_tables.index_of_cells(found)
