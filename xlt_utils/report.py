@@ -621,7 +621,7 @@ def _addresses(pictures: Sequence[Figure]) -> dict[str, str]:
     for picture in sorted(pictures, key=lambda one: (-len(drawn[one.name]), one.name)):
         if sum(map(len, drawn.values())) <= HEAVY:
             break
-        drawn[picture.name] = min(drawn[picture.name], picture.uri("small"), key=len)
+        drawn[picture.name] = min(drawn[picture.name], picture.uri("png"), key=len)
     return drawn
 
 
