@@ -119,7 +119,7 @@ def show(name: str, made: Plan, done: int, time: str = "core time") -> str:
     tables = (made.cells, made.tokens, made.examples, made.flops, made.bytes, made.seconds)
     lines += [row(phase, [table[phase] for table in tables]) for phase in made.cells]
     lines.append(row("all", [sum(table.values()) for table in tables]))
-    lines.append(f"expected: {clock(made.wall_seconds)} with {made.jobs} cells at a time, the report included")
+    lines.append(f"expected: {clock(made.wall_seconds)}, {made.jobs} at a time, the report included")
     if done:
         lines.append(f"{done} of the cells are done already")
     return "\n".join(lines)
