@@ -50,7 +50,7 @@ def test_it_is_shown_by_phase_with_sums(made):
     shown = plan.show("demo", made[2], 3).splitlines()
     assert shown[0].split() == ["demo", "cells", "tokens", "examples", "FLOPs", "disk", "core", "time"]
     assert shown[1].split()[:3] == ["pretrain", "6", "440k"] and shown[4].split()[:2] == ["all", "36"]
-    assert "2 at a time" in shown[5] and shown[6].startswith("3 of the cells")
+    assert ", 2 at a time, the report included" in shown[5] and shown[6].startswith("3 of the cells")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (90, "1:30 min"), (3599.6, "1:00 h"), (7_320, "2:02 h")])
