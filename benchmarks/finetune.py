@@ -14,10 +14,11 @@ from sizes import Sizes
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
 from turns import Side, Turn
 
-from xlt_utils import batches, encoders, encoding, metrics, objectives, predict
-from xlt_utils import train as train_
-from xlt_utils.encoding import Encoded
-from xlt_utils.tasks import TASKS
+from xlt_utils.data.tasks import TASKS
+from xlt_utils.evaluation import metrics, predict
+from xlt_utils.training import batches, encoders, encoding, loop, objectives
+from xlt_utils.training.encoding import Encoded
+from xlt_utils.training.schedules import Schedule, linear_schedule
 
 
 class Classifier(torch.nn.Module):
@@ -53,19 +54,19 @@ def encoded(sizes: Sizes, part: str, limit: int | None = None) -> Encoded:
     return encoding.encode(TASKS[sizes.task], part, *given, limit=limit)
 
 
-def schedule(sizes: Sizes) -> train_.Schedule:
+def schedule(sizes: Sizes) -> Schedule:
     """The schedule of both sides."""
-    return train_.alone(sizes.task_learning_rate, max(1, sizes.task_steps // 10), sizes.task_steps)
+    return linear_schedule(sizes.task_learning_rate, max(1, sizes.task_steps // 10), sizes.task_steps)
 
 
 def ours(turn: Turn, sizes: Sizes, seed: int) -> float:
     """Fine-tune with this engine; gives the accuracy on the development set."""
     examples, task = encoded(sizes, "train"), TASKS[sizes.task]
     items = batches.subset(examples, seed, sizes.task_steps * sizes.task_batch)
-    objective = objectives.TaskHead(encoders.load(mlm.ENCODER)[0], task, seed)
-    at = turn.watched(batches.epochs(examples, items, sizes.task_batch, seed))
+    objective = objectives.TaskHead(encoders.load_encoder(mlm.ENCODER)[0], task, seed)
+    at = turn.watched(batches.epoch_batches(examples, items, sizes.task_batch, seed))
     state = places.FOLDER / f"finetune-{seed}"
-    train_.train(objective, at, schedule(sizes), seed=seed, state=state, ladder=False)
+    loop.train(objective, at, schedule(sizes), seed=seed, state=state, ladder=False)
     return accuracy(objective, sizes)
 
 
@@ -83,8 +84,8 @@ def theirs(turn: Turn, sizes: Sizes, seed: int) -> float:
 def accuracy(objective, sizes: Sizes) -> float:
     """The share of the English development set that is labelled right."""
     development = encoded(sizes, "development")
-    predicted = predict.labels(objective, development)
-    return metrics.accuracy(predict.gold(objective.task, development), predicted)
+    predicted = predict.predict_labels(objective, development)
+    return metrics.accuracy(predict.gold_labels(objective.task, development), predicted)
 
 
 def measure(sizes: Sizes) -> dict:

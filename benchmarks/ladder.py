@@ -12,8 +12,8 @@ from scipy import stats
 from sizes import MASK_RATE, Sizes
 from turns import Side, Turn
 
-from xlt_utils import encoders, objectives
-from xlt_utils import train as train_
+from xlt_utils.training import encoders, loop, objectives
+from xlt_utils.training.schedules import ladder_schedule, linear_schedule
 
 COOLDOWN = 0.2
 
@@ -21,13 +21,13 @@ COOLDOWN = 0.2
 def ladder(turn: Turn, sizes: Sizes, seed: int) -> list[dict]:
     """The rungs from one trunk, each cooled down on its own; gives the seconds and the held-out loss of each."""
     warmup = _warmup(sizes)
-    schedules = [train_.rung(sizes.learning_rate, warmup, steps, COOLDOWN) for steps in sizes.rungs]
+    schedules = [ladder_schedule(sizes.learning_rate, warmup, steps, COOLDOWN) for steps in sizes.rungs]
     return _rungs(turn, sizes, seed, schedules, "ladder", shared=True)
 
 
 def independent(turn: Turn, sizes: Sizes, seed: int) -> list[dict]:
     """The same rungs on their own, each with the linear schedule of its length."""
-    schedules = [train_.alone(sizes.learning_rate, _warmup(sizes), steps) for steps in sizes.rungs]
+    schedules = [linear_schedule(sizes.learning_rate, _warmup(sizes), steps) for steps in sizes.rungs]
     return _rungs(turn, sizes, seed, schedules, "independent", shared=False)
 
 
@@ -69,7 +69,7 @@ def _rungs(turn: Turn, sizes: Sizes, seed: int, schedules: list, name: str, *, s
     total = 0
     for schedule in schedules:
         began = turn.clock()
-        objective = objectives.MaskedLM(encoders.create(config, seed))
+        objective = objectives.MaskedLM(encoders.create_encoder(config, seed))
         batch_at = text.batches(seed, schedule.total, sizes.rung_batch, MASK_RATE)
 
         def at(step: int, batch_at=batch_at, passed=total) -> dict:
@@ -77,7 +77,7 @@ def _rungs(turn: Turn, sizes: Sizes, seed: int, schedules: list, name: str, *, s
             return batch_at(step)
 
         state = folder / str(schedule.total)
-        train_.train(objective, at, schedule, seed=seed, state=state, previous=previous, ladder=shared)
+        loop.train(objective, at, schedule, seed=seed, state=state, previous=previous, ladder=shared)
         found.append({"seconds": turn.clock() - began})
         found[-1]["loss"] = mlm.held_out(objective, text)
         previous, total = state / "trunk" if shared else None, total + schedule.total

@@ -71,10 +71,10 @@ def show(results: dict) -> None:
 
 def write_world() -> str:
     """A small microworld; gives its folder."""
-    from xlt_utils import data
+    from xlt_utils.data import loading
 
     settings = {"seed": 0, "sentences": SOURCE_LINES, "bilingual": 0.1, "languages": list(LANGUAGES)}
-    return str(Path(data.locate("microworld", settings)).resolve())
+    return str(Path(loading.locate("microworld", settings)).resolve())
 
 
 def write_corpus(world: str, folder: str, size: str) -> int:
@@ -119,14 +119,15 @@ def encode(folder: str) -> int:
 
 def pretrain(folder: str) -> float:
     """A fixed number of steps on an encoded corpus; gives the last loss."""
-    from xlt_utils import encoders, objectives, train
+    from xlt_utils.training import encoders, loop, objectives
+    from xlt_utils.training.schedules import ladder_schedule
 
     text = _text(folder)
     shape = {"layers": 2, "width": 128, "heads": 2, "vocabulary": len(text.tokenizer), "length": LENGTH}
-    objective = objectives.MaskedLM(encoders.create(encoders.configuration("modernbert", **shape), seed=0))
+    objective = objectives.MaskedLM(encoders.create_encoder(encoders.configuration("modernbert", **shape), seed=0))
     state = places.FOLDER / f"state-{time.time_ns()}"
     batches = text.batches(0, STEPS, BATCH, MASK_RATE)
-    return train.train(objective, batches, train.rung(1e-3, 5, STEPS, 0.2), seed=0, state=state)[-1]["loss"]
+    return loop.train(objective, batches, ladder_schedule(1e-3, 5, STEPS, 0.2), seed=0, state=state)[-1]["loss"]
 
 
 def grow(folder: str) -> int:
@@ -171,15 +172,15 @@ class _Recorded:
 
 
 def _tokenizer(folder: str):
-    from xlt_utils import text
+    from xlt_utils.training import tokenization
 
-    return text.vocabulary(folder, LANGUAGES, 4096, 10_000, EXPONENT).tokenizer
+    return tokenization.study_vocabulary(folder, LANGUAGES, 4096, 10_000, EXPONENT).tokenizer
 
 
 def _text(folder: str):
-    from xlt_utils import text
+    from xlt_utils.training.corpus import Corpus
 
-    return text.Text(folder, LANGUAGES, _tokenizer(folder), LENGTH, EXPONENT)
+    return Corpus(folder, LANGUAGES, _tokenizer(folder), LENGTH, EXPONENT)
 
 
 def _stage(name: str, *values) -> dict:

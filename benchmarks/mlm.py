@@ -14,33 +14,34 @@ from sizes import MASK_RATE, Sizes
 from transformers import DataCollatorForLanguageModeling
 from turns import Side, Turn
 
-from xlt_utils import encoders, objectives, predict
-from xlt_utils import train as train_
-from xlt_utils.encoding import IGNORED
+from xlt_utils.evaluation import predict
+from xlt_utils.training import costs, encoders, hardware, loop, objectives
+from xlt_utils.training.encoding import IGNORED
+from xlt_utils.training.schedules import Schedule, linear_schedule
 
 ENCODER = places.FOLDER / "encoder"  # what this engine's training leaves: fine-tuning starts from it
 
 
-def schedule(sizes: Sizes) -> train_.Schedule:
+def schedule(sizes: Sizes) -> Schedule:
     """The schedule of all sides."""
-    return train_.alone(sizes.learning_rate, max(1, sizes.steps // 10), sizes.steps)
+    return linear_schedule(sizes.learning_rate, max(1, sizes.steps // 10), sizes.steps)
 
 
 def ours(turn: Turn, sizes: Sizes) -> float:
     """Train with this engine and keep the encoder; gives the held-out loss."""
     text = sizes_.text(sizes)
-    objective = objectives.MaskedLM(encoders.create(sizes_.configuration(sizes), seed=0))
+    objective = objectives.MaskedLM(encoders.create_encoder(sizes_.configuration(sizes), seed=0))
     at = turn.watched(text.batches(0, sizes.steps, sizes.batch, MASK_RATE))
     state = places.FOLDER / "mlm"
-    train_.train(objective, at, schedule(sizes), seed=0, state=state, ladder=False)
-    encoders.save(objective.model, text.tokenizer, ENCODER)
+    loop.train(objective, at, schedule(sizes), seed=0, state=state, ladder=False)
+    encoders.save_encoder(objective.model, text.tokenizer, ENCODER)
     return held_out(objective, text)
 
 
 def theirs(turn: Turn, sizes: Sizes, bf16: bool) -> float:
     """Train with Trainer on the same sequences, from the same weights; gives the held-out loss."""
     text = sizes_.text(sizes)
-    model = encoders.create(sizes_.configuration(sizes), seed=0)
+    model = encoders.create_encoder(sizes_.configuration(sizes), seed=0)
     model.set_attn_implementation("sdpa")  # transformers' default
     collator = DataCollatorForLanguageModeling(text.tokenizer, mlm_probability=MASK_RATE)
     stop = sizes.bf16_rounds * sizes.round_steps + 1 if bf16 else None
@@ -50,7 +51,7 @@ def theirs(turn: Turn, sizes: Sizes, bf16: bool) -> float:
 
 def products(turn: Turn, sizes: Sizes) -> None:
     """Square matrix products in the precision that the engine trains in, a step each."""
-    kind = torch.bfloat16 if encoders.precision() == "bf16" else torch.float32
+    kind = torch.bfloat16 if hardware.precision() == "bf16" else torch.float32
     one, other = (torch.randn(sizes.product, sizes.product).to(kind) for _ in range(2))
     for step in range(sizes.steps):
         turn.begins(step)
@@ -74,7 +75,7 @@ def measure(sizes: Sizes) -> dict:
     config, tokens = sizes_.configuration(sizes), sizes.batch * sizes.shape["length"]
     early = sizes.bf16_rounds  # the bf16 side stops early: against it, the rounds that both took
     step = {name: side.step_seconds() for name, side in sides.items()}
-    flops = encoders.flops(config, tokens, sizes.shape["length"], predicted=MASK_RATE) / step["ours"]
+    flops = costs.flops(config, tokens, sizes.shape["length"], predicted=MASK_RATE) / step["ours"]
     fastest = 2 * sizes.product**3 / min(min(one) for one in sides["product"].rounds)
     against_bf16 = sides["Trainer bf16"].step_seconds(early) / sides["ours"].step_seconds(early)
     return {

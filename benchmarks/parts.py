@@ -13,9 +13,9 @@ import turns
 from sizes import MASK_RATE, Sizes
 from turns import Side, Turn
 
-from xlt_utils import batches, encoders, objectives, packing
-from xlt_utils import train as train_
-from xlt_utils.tasks import TASKS
+from xlt_utils.data.tasks import TASKS
+from xlt_utils.training import batches, encoders, loop, objectives, packing
+from xlt_utils.training.schedules import linear_schedule
 
 ENGINE = "as it is"
 ROUNDS = 5
@@ -41,14 +41,14 @@ def _sdpa(objective) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _unfused(objective) -> Iterator[None]:
-    fused = train_._optimizer
+    fused = loop._optimizer
 
     def unfused(*given) -> torch.optim.AdamW:
         optimizer = fused(*given)
         settings = {name: optimizer.defaults[name] for name in ("lr", "betas", "eps")}
         return torch.optim.AdamW(optimizer.param_groups, **settings, fused=False)
 
-    with mock.patch.object(train_, "_optimizer", unfused):
+    with mock.patch.object(loop, "_optimizer", unfused):
         yield
 
 
@@ -83,7 +83,7 @@ def pretraining(turn: Turn, sizes: Sizes, without: Callable) -> float:
     """Some rounds of masked language modelling without a part; gives the seconds until the second step began."""
     text = sizes_.text(sizes)
     steps = ROUNDS * sizes.round_steps + 1
-    objective = objectives.MaskedLM(encoders.create(sizes_.configuration(sizes), seed=0))
+    objective = objectives.MaskedLM(encoders.create_encoder(sizes_.configuration(sizes), seed=0))
     return _train(turn, objective, text.batches(0, steps, sizes.batch, MASK_RATE), steps, without)
 
 
@@ -92,8 +92,8 @@ def fine_tuning(turn: Turn, sizes: Sizes, without: Callable) -> float:
     examples = finetune.encoded(sizes, "train")
     steps = ROUNDS * sizes.task_round + 1
     items = batches.subset(examples, 0, steps * sizes.task_batch)
-    objective = objectives.TaskHead(encoders.create(sizes_.configuration(sizes), seed=0), TASKS[sizes.task], 0)
-    return _train(turn, objective, batches.epochs(examples, items, sizes.task_batch, 0), steps, without)
+    objective = objectives.TaskHead(encoders.create_encoder(sizes_.configuration(sizes), seed=0), TASKS[sizes.task], 0)
+    return _train(turn, objective, batches.epoch_batches(examples, items, sizes.task_batch, 0), steps, without)
 
 
 def measure(sizes: Sizes) -> dict:
@@ -123,7 +123,7 @@ def _train(turn: Turn, objective, batch_at: Callable, steps: int, without: Calla
         return batch_at(step)
 
     with without(objective):
-        schedule = train_.alone(1e-3, max(1, steps // 10), steps)
+        schedule = linear_schedule(1e-3, max(1, steps // 10), steps)
         state = places.FOLDER / f"parts-{time.time_ns()}"
-        train_.train(objective, turn.watched(marked), schedule, seed=0, state=state, ladder=False)
+        loop.train(objective, turn.watched(marked), schedule, seed=0, state=state, ladder=False)
     return marks[2] - marks[1]  # the first call asks what the run is

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field, replace
 
 import places  # before xlt_utils
 
-from xlt_utils import data as data_
-from xlt_utils import encoders
-from xlt_utils import text as text_
+from xlt_utils.data import loading
 from xlt_utils.microworld.layout import Sets
 from xlt_utils.microworld.meanings import World
 from xlt_utils.microworld.relations import tale
 from xlt_utils.microworld.speech import Speaker
+from xlt_utils.training import encoders, tokenization
+from xlt_utils.training.corpus import Corpus
 
 EXPONENT, MASK_RATE = 0.3, 0.15
 LANGUAGES = ("en", "xa", "xb", "xc", "xd", "xe", "xf", "xg", "xh")
@@ -75,7 +75,7 @@ QUICK = replace(
 def world(sizes: Sizes) -> str:
     """The microworld's folder, written at the first call."""
     settings = {"seed": 0, "sentences": sizes.sentences, "bilingual": 0.1, "languages": list(sizes.languages)}
-    return data_.locate("microworld", settings)
+    return loading.locate("microworld", settings)
 
 
 def pairs(sizes: Sizes) -> str:
@@ -99,12 +99,14 @@ def tokenizer(sizes: Sizes):
     """The vocabulary of the microworld's text, trained at the first call. The text may hold fewer pieces than the
     encoder has rows."""
     lines = max(2_000, sizes.sentences // 4)
-    return text_.vocabulary(world(sizes), sizes.languages, sizes.shape["vocabulary"], lines, EXPONENT).tokenizer
+    return tokenization.study_vocabulary(
+        world(sizes), sizes.languages, sizes.shape["vocabulary"], lines, EXPONENT
+    ).tokenizer
 
 
-def text(sizes: Sizes) -> text_.Text:
+def text(sizes: Sizes) -> Corpus:
     """The microworld's text in sequences, encoded at the first call."""
-    return text_.Text(world(sizes), sizes.languages, tokenizer(sizes), sizes.shape["length"], EXPONENT)
+    return Corpus(world(sizes), sizes.languages, tokenizer(sizes), sizes.shape["length"], EXPONENT)
 
 
 def configuration(sizes: Sizes, **other):

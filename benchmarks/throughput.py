@@ -17,7 +17,7 @@ import sizes as sizes_
 import torch
 import turns
 
-from xlt_utils import encoders
+from xlt_utils.training import hardware
 
 PARTS = {"mlm": mlm.measure, "finetune": finetune.measure, "ladder": ladder.measure, "parts": parts.measure}
 DEFAULT = "mlm,finetune,ladder"
@@ -44,7 +44,7 @@ def machine() -> dict:
             "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
             "amx": torch.cpu._is_amx_tile_supported(),
         },
-        "precision": encoders.precision(),
+        "precision": hardware.precision(),
     }
 
 

@@ -9,7 +9,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.models.modernbert import modeling_modernbert
 from turns import Turn
 
-from xlt_utils.train import Schedule
+from xlt_utils.training.schedules import Schedule
 
 OWN_ROTARY = modeling_modernbert.apply_rotary_pos_emb  # before this engine puts its own in its place
 

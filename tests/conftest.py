@@ -17,25 +17,27 @@ WORLD = {"seed": 0, "sentences": 6_000, "bilingual": 0.05, "languages": ["en", "
 @pytest.fixture(scope="session")
 def world() -> str:
     """A small microworld, written once: the folder as `data` names it."""
-    from xlt_utils import data
+    from xlt_utils.data import loading
 
-    return data.locate("microworld", WORLD)
+    return loading.locate("microworld", WORLD)
 
 
 @pytest.fixture(scope="session")
 def pieces(world):
     """A vocabulary of that world's English and its nearest and farthest language."""
-    from xlt_utils import text
+    from xlt_utils.training import tokenization
 
-    return text.vocabulary(world, ["en", "xa", "xh"], 1_000, 2_000, 0.3)
+    return tokenization.study_vocabulary(world, ["en", "xa", "xh"], 1_000, 2_000, 0.3)
 
 
 @pytest.fixture(scope="session")
 def checkpoint(pieces, tmp_path_factory):
     """The folder of a two-layer encoder with random weights and that vocabulary."""
-    from xlt_utils import encoders
+    from xlt_utils.training import encoders
 
     folder = tmp_path_factory.mktemp("encoder")
     shape = {"layers": 2, "width": 32, "heads": 2, "vocabulary": len(pieces.tokenizer), "length": 64}
-    encoders.save(encoders.create(encoders.configuration("modernbert", **shape), seed=0), pieces.tokenizer, folder)
+    encoders.save_encoder(
+        encoders.create_encoder(encoders.configuration("modernbert", **shape), seed=0), pieces.tokenizer, folder
+    )
     return folder

@@ -8,8 +8,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
-from xlt_utils import hashes
-from xlt_utils.tasks import TASKS
+from xlt_utils.data.tasks import TASKS
+from xlt_utils.records import run_hash
 
 LANGUAGES = ["en", "de", "fr", "es", "hi"]
 
@@ -87,7 +87,7 @@ def run(
 ) -> Path:
     """One finished run folder: params.json, an attempt with its notebook, the record."""
     record = {
-        "schema": hashes.SCHEMA, "study": parameters["study"], "phase": phase, "cell": folder.name,
+        "schema": run_hash.SCHEMA, "study": parameters["study"], "phase": phase, "cell": folder.name,
         "hash": folder.name[-8:], "parameters": parameters, "inputs": [], "coordinates": place,
         "versions": {"python": "3.11.7"}, "device": "cpu", "threads": 1,
         "started": "2026-01-01T00:00:00Z", "seconds": {"work": 8.0},

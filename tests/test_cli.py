@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from test_study_file import GOOD
+from small_study import GOOD
 
 from xlt_utils import cli, paths
 

@@ -14,7 +14,8 @@ from nbclient import NotebookClient
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from xlt_utils import paths, records
+from xlt_utils import paths
+from xlt_utils.records.record import read_record
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -99,7 +100,7 @@ def by_run_all(given: dict, folder: Path) -> None:
 def test_a_notebook_gives_the_same_result_however_it_is_run(tiny, tmp_path, way, phase, start):
     given = cell(tiny, phase, start)
     way(given, tmp_path)
-    there, here = records.read(given["parameters"]["out"]), records.read(tmp_path)
+    there, here = read_record(given["parameters"]["out"]), read_record(tmp_path)
     for part in ("results", "curves", "coordinates", "cost", "facts", "hash"):
         assert getattr(here, part) == getattr(there, part), part
     weights = Path("state/encoder/model.safetensors")

@@ -34,21 +34,22 @@ Path(report, "index.html").write_text(str(missing))"""
 
 def write(folder: Path):
     """Write the study and its notebooks; return the study and its cells."""
-    from xlt_utils import cells, paths, study_file
+    from xlt_utils import paths
+    from xlt_utils.study import cells, study_file
 
     (folder / "grid.yaml").write_text(STUDY)
-    read = study_file.load(folder / "grid.yaml")
+    read = study_file.load_study(folder / "grid.yaml")
     for phase in paths.PHASES:
         write_notebook(Path(paths.notebook(phase)), "pass")
-    given = {cell.phase: cell.parameters for cell in cells.expand(read, "somewhere", "1")}
+    given = {cell.phase: cell.parameters for cell in cells.expand_study(read, "somewhere", "1")}
     given["report"] = dict.fromkeys(("study", "runs", "cells", "missing", "out", "report"))
     for phase, parameters in given.items():
         names = ", ".join(f"{name}={name}" for name in parameters)
-        last = f"from xlt_utils import records\nrecords.write(out, {phase!r}, dict({names}))"
+        last = f"from xlt_utils.records import record\nrecord.write_record(out, {phase!r}, dict({names}))"
         first = {"pretrain": HINDERED.format(folder=str(folder)), "report": PAGE}.get(phase, "pass")
         declared = "\n".join(f"{name} = None" for name in parameters)
         write_notebook(Path(paths.notebook(phase)), first, last, parameters=declared)
-    return read, cells.expand(read, "somewhere", "1")
+    return read, cells.expand_study(read, "somewhere", "1")
 
 
 def place(folder: Path) -> dict[str, str]:
@@ -58,15 +59,15 @@ def place(folder: Path) -> dict[str, str]:
 
 
 def main(folder: Path, command: str) -> int:
-    from xlt_utils import engine, plan, status
+    from xlt_utils.pipeline import plan, scheduler, status
 
     study, grid = write(folder)
     if command == "status":
-        print(status.show(study.name, grid))
+        print(status.status_text(study.name, grid))
         return 0
     seconds = {cell.folder: 1.0 for cell in grid}
-    expected = plan.Plan(plan.signature(grid), 2, {}, {}, {}, {}, {}, {}, 9.0, seconds)
-    return engine.run(study, grid, lambda: expected)
+    expected = plan.Plan(plan.grid_signature(grid), 2, {}, {}, {}, {}, {}, {}, 9.0, seconds)
+    return scheduler.run_study(study, grid, lambda: expected)
 
 
 if __name__ == "__main__":

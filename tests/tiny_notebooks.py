@@ -10,9 +10,9 @@ names = ["a"]
 limit = 3  # type: int|None
 out = "runs/by-hand/tiny"
 """
-RECORD = """from xlt_utils import records
+RECORD = """from xlt_utils.records import record
 parameters = dict(study=study, seed=seed, rate=rate, names=names, limit=limit, out=out)
-records.write(out, "pretrain", parameters, coordinates={"seed": seed, "tokens": 0})"""
+record.write_record(out, "pretrain", parameters, coordinates={"seed": seed, "tokens": 0})"""
 
 
 def write_notebook(path: Path, *sources: str, parameters: str = PARAMETERS) -> Path:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from xlt_utils.names import Fault
+from xlt_utils.errors import Fault
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,81 +26,86 @@ def main(arguments: list[str] | None = None) -> int:
 def check(given: argparse.Namespace) -> int:
     study, grid = _grid(given.study)
     if given.offline:
-        from xlt_utils import preflight
+        from xlt_utils.pipeline import preflight
 
         print(f"{given.study}: no fault found in the file; {len(grid)} cells")
-        print("\n".join(f"not looked for: {one}" for one in preflight.unchecked(study)))
+        print("\n".join(f"not looked for: {one}" for one in preflight.not_checked(study)))
         return 0
     _check_data(given.study, study)
-    from xlt_utils import encoders, paths
+    from xlt_utils import paths
+    from xlt_utils.training import hardware
 
     free = shutil.disk_usage(paths.RUNS if paths.RUNS.exists() else paths.ROOT).free
     print(f"{given.study}: no fault found; {len(grid)} cells, data: {grid[0].parameters['data']}")
-    print(f"device {encoders.device()}, {encoders.precision()}; {free / 1e9:,.0f} GB free for runs")
+    print(f"device {hardware.device()}, {hardware.precision()}; {free / 1e9:,.0f} GB free for runs")
     return 0
 
 
 def plan(given: argparse.Namespace) -> int:
-    from xlt_utils import engine, plan, records, speed
+    from xlt_utils.pipeline import scheduler, speed
+    from xlt_utils.pipeline.plan import make_plan, plan_text
+    from xlt_utils.records.record import is_done
 
     study, grid = _grid(given.study)
     if given.gpu:
-        made = plan.make(study, grid, given.jobs or 1, speed.Assumed(study, given.gpu))
-        print(plan.show(study.name, made, 0, "GPU time"))
+        made = make_plan(study, grid, given.jobs or 1, speed.Assumed(study, given.gpu))
+        print(plan_text(study.name, made, 0, "GPU time"))
         print(
             f"at {given.gpu:.1e} FLOPs a second, every example as long as the study allows: upper bounds, nothing read"
         )
         return 0
     _check_data(given.study, study)
-    made = plan.make(study, grid, given.jobs or engine.default_jobs(study))
-    print(plan.show(study.name, made, sum(records.is_done(cell.folder, cell.hash) for cell in grid)))
+    made = make_plan(study, grid, given.jobs or scheduler.default_jobs(study))
+    print(plan_text(study.name, made, sum(is_done(cell.folder, cell.hash) for cell in grid)))
     return 0
 
 
 def run(given: argparse.Namespace) -> int:
-    from xlt_utils import engine, plan
+    from xlt_utils.pipeline import scheduler
+    from xlt_utils.pipeline.plan import Plan, plan_for_run
 
     study, grid = _grid(given.study)
 
-    def prepare() -> plan.Plan:
+    def prepare() -> Plan:
         _check_data(given.study, study)
-        return plan.for_run(study, grid, given.jobs or engine.default_jobs(study))
+        return plan_for_run(study, grid, given.jobs or scheduler.default_jobs(study))
 
-    return engine.run(study, grid, prepare, given.profile, given.kernel, given.limit)
+    return scheduler.run_study(study, grid, prepare, given.profile, given.kernel, given.limit)
 
 
 def status(given: argparse.Namespace) -> int:
-    from xlt_utils import status
+    from xlt_utils.pipeline.status import status_text
 
     study, grid = _grid(given.study)
-    print(status.show(study.name, grid))
+    print(status_text(study.name, grid))
     return 0
 
 
 def report(given: argparse.Namespace) -> int:
-    from xlt_utils import engine, published
+    from xlt_utils.pipeline import scheduler
+    from xlt_utils.pipeline.publish import render_published
 
     if os.path.isdir(given.study):
-        return published.report(given.study, given.kernel)
+        return render_published(given.study, given.kernel)
     study, grid = _grid(given.study)
-    return engine.report(study, grid, given.kernel)
+    return scheduler.report_study(study, grid, given.kernel)
 
 
 def publish(given: argparse.Namespace) -> int:
-    from xlt_utils import published
+    from xlt_utils.pipeline.publish import publish_study
 
-    return published.publish(*_grid(given.study), given.kernel)
+    return publish_study(*_grid(given.study), given.kernel)
 
 
 def cell(given: argparse.Namespace) -> int:
-    from xlt_utils import runner
+    from xlt_utils.pipeline import runner
 
     return runner.run_cell(given.params, given.kernel, given.limit)
 
 
 def microworld(given: argparse.Namespace) -> int:
     from xlt_utils import microworld
-    from xlt_utils.study import Microworld
+    from xlt_utils.study.schema import Microworld
 
     settings = Microworld(seed=given.seed, sentences=given.sentences, bilingual=given.bilingual)
     folder = microworld.write(given.folder, languages=list(microworld.LANGUAGES), **settings.model_dump())
@@ -112,31 +117,31 @@ def score(given: argparse.Namespace) -> int:
     import json
     from functools import partial
 
-    from xlt_utils import submission
+    from xlt_utils.evaluation import submission
 
-    warn = submission.refuse if given.strict else partial(print, "warning:", file=sys.stderr)
-    print(json.dumps(submission.score(given.predictions, given.labels, warn), indent=1))
+    warn = submission.refuse_warning if given.strict else partial(print, "warning:", file=sys.stderr)
+    print(json.dumps(submission.score_submission(given.predictions, given.labels, warn), indent=1))
     return 0
 
 
 def _grid(path: str) -> tuple:
     """The study and its cells. Raises StudyFault where the file, or the place that it names as data, is not right."""
-    from xlt_utils import cells, study_file
+    from xlt_utils.study import cells, study_file
 
-    read = study_file.load(path)
+    read = study_file.load_study(path)
     try:
-        return read, cells.expand(read)
+        return read, cells.expand_study(read)
     except (OSError, ValueError) as fault:
         raise study_file.StudyFault(f"{path}: {fault}") from None
 
 
 def _check_data(path: str, study: object) -> None:
     """Raise StudyFault with every fault that the data would show later."""
-    from xlt_utils import preflight
-    from xlt_utils.study_file import of_data
+    from xlt_utils.pipeline import preflight
+    from xlt_utils.study.study_file import data_fault
 
-    if faults := preflight.check(study):
-        raise of_data(path, faults)
+    if faults := preflight.check_study(study):
+        raise data_fault(path, faults)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -200,10 +205,10 @@ def _rate(text: str) -> float:
 
 
 def _size(text: str) -> int:
-    from xlt_utils.study import size
+    from xlt_utils.study.schema import parse_size
 
     try:
-        return size(int(text) if text.isdigit() else text)
+        return parse_size(int(text) if text.isdigit() else text)
     except ValueError as fault:
         raise argparse.ArgumentTypeError(str(fault)) from None
 

@@ -9,7 +9,7 @@ from typing import Any
 _task: Callable[[int], Any] | None = None
 
 
-def spread(task: Callable[[Any], Any], items: Iterable) -> list:
+def map_forked(task: Callable[[Any], Any], items: Iterable) -> list:
     """`task` of each item, in their order. The first error of a worker is raised here."""
     global _task
     items = list(items)

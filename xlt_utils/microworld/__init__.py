@@ -14,6 +14,6 @@ like structure, and a few sentences that stand beside their translation (Blevins
 
 from xlt_utils.microworld.examples import COUNTS
 from xlt_utils.microworld.grammar import LANGUAGES, Grammar, typology
-from xlt_utils.microworld.write import source, write
+from xlt_utils.microworld.write import MANIFEST, write
 
-__all__ = ["COUNTS", "LANGUAGES", "Grammar", "source", "typology", "write"]
+__all__ = ["COUNTS", "LANGUAGES", "MANIFEST", "Grammar", "typology", "write"]

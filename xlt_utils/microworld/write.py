@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -25,25 +24,29 @@ MANIFEST = "manifest.json"
 ASKED = 0.08  # of the lines of text: a question with its answer
 
 
-@cache
-def source() -> bytes:
-    """A digest of the generator's own code: another generator is another world."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).digest()
-
-
 def write(
     folder: str | Path,
     seed: int = 0,
     sentences: int = 150_000,
     bilingual: float = 0.05,
     languages: list[str] | tuple[str, ...] | None = None,
+    source: str = "",
 ) -> Path:
     """Write the world into `folder`, unless it is there already, and return the folder.
 
-    `sentences` counts lines of running text over all languages, of which the share `bilingual` holds a sentence
-    in two languages. Processes that ask for one folder at a time wait for each other. Raises ValueError for
-    arguments out of range and FileExistsError when `folder` holds something other than a microworld.
+    Processes that ask for one folder at a time wait for each other.
+
+    Args:
+        folder: where to; relative to the working directory.
+        seed: of all that is drawn.
+        sentences: lines of running text over all languages.
+        bilingual: the share of these lines that hold a sentence in two languages.
+        languages: codes, English first; all that there are where none are given.
+        source: a name of the generator's code, kept in the manifest; a folder of another name is written anew.
+
+    Raises:
+        ValueError: an argument is out of range.
+        FileExistsError: `folder` holds something other than a microworld.
     """
     from filelock import FileLock
 
@@ -53,7 +56,7 @@ def write(
         "sentences": sentences,
         "bilingual": bilingual,
         "languages": languages,
-        "source": source().hex(),
+        "source": source,
     }
     _check(**settings)
     folder.parent.mkdir(parents=True, exist_ok=True)

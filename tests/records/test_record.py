@@ -1,0 +1,91 @@
+"""Records: whole or not there, tidy to read, and the same whoever ran the notebook."""
+
+import json
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from xlt_utils import paths
+from xlt_utils.records import run_hash
+from xlt_utils.records.by_hand import ensure_run
+from xlt_utils.records.record import RecordFault, is_done, read_record, results_table, write_record
+
+ROW = {"task": "udpos", "language": "en", "metric": "f1", "value": 0.5, "n": 10}
+GIVEN = {"study": "s", "seed": 0, "threads": 1}
+
+
+def write(folder, **changes):
+    given = {"coordinates": {"seed": 0, "tokens": 100}, "results": [ROW], **changes}
+    return write_record(folder, "target", GIVEN, **given)
+
+
+def test_what_is_written_is_read(tmp_path):
+    curve = [{"name": "mlm", "step": 1, "loss": float("nan"), "learning_rate": np.float32(0.5)}]
+    write(tmp_path, curves=curve, facts={"counts": np.arange(2)}, cost={"tokens": 5}, started=0.0)
+    record = read_record(tmp_path)
+    assert record.results[0].value == 0.5 and record.results[0].main
+    assert record.curves[0].loss is None and record.curves[0].learning_rate == 0.5
+    assert record.facts == {"counts": [0, 1]} and record.cost.tokens == 5
+    assert record.coordinates.arm is None and record.coordinates.examples == 0
+    assert record.started == "1970-01-01T00:00:00Z" and record.threads == 1
+    assert json.loads((tmp_path / "record.json").read_text())["schema"] == run_hash.SCHEMA
+
+
+@pytest.mark.parametrize("row", [{"value": 50.0}, {"value": float("nan")}, {"taks": "x"}, {"n": "many"}])
+def test_a_row_of_another_shape_is_refused_and_leaves_nothing(tmp_path, row):
+    with pytest.raises(ValidationError):
+        write(tmp_path, results=[ROW | row])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_or_cut_record_is_no_record(tmp_path):
+    with pytest.raises(RecordFault, match=r"record\.json: no record"):
+        read_record(tmp_path)
+    path = write(tmp_path)
+    hash = read_record(tmp_path).hash
+    assert is_done(tmp_path, hash) and not is_done(tmp_path, "00000000")
+    whole = path.read_bytes()
+    for end in range(0, len(whole) - 2, 97):
+        path.write_bytes(whole[:end])
+        assert not is_done(tmp_path, hash)
+    with pytest.raises(RecordFault, match="no valid record"):
+        read_record(tmp_path)
+
+
+def test_the_hash_is_that_of_params_json_only_for_its_very_parameters(tmp_path):
+    content = {"phase": "target", "hash": "abcdef01", "parameters": GIVEN}
+    (tmp_path / "params.json").write_text(json.dumps(content))
+    write(tmp_path)
+    assert read_record(tmp_path).hash == "abcdef01"
+    write_record(tmp_path, "target", GIVEN | {"seed": 1})
+    assert read_record(tmp_path).hash != "abcdef01"
+
+
+def test_inputs_are_named_with_their_hashes(tmp_path):
+    write(tmp_path / "one")
+    write(tmp_path / "two", inputs=[str(tmp_path / "one"), None])
+    before = read_record(tmp_path / "one")
+    assert [one.model_dump() for one in read_record(tmp_path / "two").inputs] == [
+        {"folder": str(tmp_path / "one"), "hash": before.hash}
+    ]
+
+
+def test_the_table_is_tidy(tmp_path):
+    write(tmp_path / "a", results=[ROW, ROW | {"language": "xa", "value": 0.25}])
+    write(tmp_path / "b", coordinates={"seed": 1, "tokens": 5, "arm": "mnli", "examples": 7})
+    table = results_table([tmp_path / "a", tmp_path / "b"])
+    assert len(table) == 3 and table.columns.is_unique
+    assert table.groupby("cell")["value"].sum().to_dict() == {"a": 0.75, "b": 0.5}
+    assert list(table["examples"]) == [0, 0, 7]
+    assert results_table([]).columns.tolist() == table.columns.tolist()
+
+
+def test_a_missing_input_says_what_to_run(tmp_path):
+    with pytest.raises(RecordFault, match="Run it first: xlt cell"):
+        ensure_run(tmp_path / "none", "notebooks/01_pretrain.ipynb")
+
+
+def test_paths_inside_the_project_are_stored_relative(tmp_path):
+    assert paths.relative(paths.ROOT / "runs" / "x") == "runs/x" == paths.relative("runs/../runs/x")
+    assert paths.relative(tmp_path) == str(tmp_path)

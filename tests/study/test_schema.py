@@ -1,0 +1,26 @@
+"""The study's models: sizes are read exactly, and tasks are grouped into cells by the languages that they share."""
+
+import pytest
+from small_study import GOOD, load
+
+from xlt_utils.study.schema import parse_size
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("1G", 10**9), ("3.2M", 3_200_000), ("0.5k", 500), (7, 7), (1e4, 10_000)]
+)
+def test_size(written, meant):
+    assert parse_size(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written", ["200K", "1.5", "12", "-1k", "0.0001k", "", "k", True, None, 1.5, float("nan"), [1]]
+)
+def test_no_size(written):
+    with pytest.raises(ValueError, match="expected a size"):
+        parse_size(written)
+
+
+def test_target_tasks_are_batched_by_their_languages(tmp_path):
+    text = GOOD + "  languages: {xnli: [en, xa]}\n  tasks_per_cell: 2\n"
+    assert load(tmp_path, text).target_batches() == [(["sst", "udpos"], ["en", "xa", "xh"]), (["xnli"], ["en", "xa"])]

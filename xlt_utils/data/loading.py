@@ -1,0 +1,230 @@
+"""The one way to data: `datasets.load_dataset`, from the hub or from a folder laid out as the hub, and readers
+for the two data sets that no hub holds. A split comes out as columns under the study's own names, checked
+once: data set, config, split, columns, their types, label names."""
+
+import functools
+import hashlib
+import json
+import string
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow
+from pyarrow import compute, types
+
+from xlt_utils import microworld, paths
+from xlt_utils.code_hash import room_code_hash
+from xlt_utils.data import ccgbank
+from xlt_utils.data.languages import LANGUAGES
+from xlt_utils.data.tasks import Source
+from xlt_utils.errors import did_you_mean
+
+TEXT = Source("text/multilingual", "{code}", "train", {"text": "text"})
+# The embedded data that a notebook uses when nobody names any: large enough for its tiny defaults.
+MICROWORLD = {"seed": 0, "sentences": 20_000, "bilingual": 0.05, "languages": ["en", "xa", "xd", "xh"]}
+
+
+class DataError(ValueError):
+    """Data that are not there or not as they should be; the message says what was expected and where."""
+
+
+class MissingData(DataError):
+    """The data set, the config, the split or the language is not there."""
+
+
+def locate(data: str, settings: dict | None = None) -> str:
+    """The place that `data` names: `hub`, or a mirror folder, relative to the project where it lies
+    inside. `microworld` is written first where it is not there yet, with `settings` (seed, sentences,
+    bilingual, languages)."""
+    if data == "hub":
+        return data
+    if data == "microworld":
+        settings = MICROWORLD | (settings or {})
+        # Its folder is named after all that decides its bytes: the settings and the generator itself.
+        settings["source"] = room_code_hash("microworld")
+        name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+        folder = paths.RUNS / "data" / f"microworld-{name}"
+        microworld.write(folder, **settings)
+        return paths.relative(folder)
+    folder = paths.resolve(data)
+    if not folder.is_dir():
+        raise DataError(
+            f"data: {data!r} is no folder (looked at {folder}); give 'microworld', 'hub' or a mirror folder"
+        )
+    return paths.relative(folder)
+
+
+@functools.cache
+def data_fingerprint(data: str) -> str:
+    """The sha256 of everything in a mirror folder, names and bytes (of the hub, its name), and of paths.LOCAL.
+
+    The microworld's manifest does not count: it says which code wrote the data, and the data are hashed themselves.
+    """
+    digest = hashlib.sha256(b"hub" if data == "hub" else b"")
+    for folder in [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]:
+        for file in sorted(folder.rglob("*")):
+            is_manifest = file == folder / microworld.MANIFEST
+            if file.is_file() and file.suffix not in (".md", ".lock") and not is_manifest:
+                digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
+                with open(file, "rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def spell(pattern: str, language: str | None) -> str:
+    """A pattern of a task's row with the names of `language` filled in."""
+    return pattern.format(**asdict(LANGUAGES[language])) if language else pattern
+
+
+def describe_split(source: Source, data: str, language: str | None = None) -> str:
+    """Where a split is read, in words."""
+    return f"{source.dataset}, config {spell(source.config, language)}, split {source.split}, in {data}"
+
+
+def local_folder(source: Source, data: str) -> Path | None:
+    """The folder of a data set that no hub holds: in the mirror, else in paths.LOCAL."""
+    near = [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]
+    return next((folder / source.dataset for folder in near if (folder / source.dataset).is_dir()), None)
+
+
+def read_split(source: Source, data: str, language: str | None = None) -> dict[str, list]:
+    """The rows of a split (of a language, where a config mixes them) by column, under the study's names.
+
+    Raises Missing where the data set, config, split or language is not there, DataError where a column, its type or
+    its label names are not as the task's row says.
+    """
+    if source.reader == "ccgbank":
+        folder = local_folder(source, data)
+        try:
+            return ccgbank.read_ccgbank(folder, source.split)
+        except ValueError as error:
+            raise (DataError if folder else MissingData)(str(error)) from error
+    rows, where = _split(source, data, language), describe_split(source, data, language)
+    for name, columns in source.columns.items():
+        for column in _columns(columns):
+            _check_column(name, column, rows, source, where)
+    columns = rows.with_format("arrow")[:]
+    if source.language_column and language:
+        value = spell(source.language_value, language)
+        held = columns[source.language_column]
+        mine = compute.starts_with(held, value) if value.endswith("-") else compute.equal(held, value)
+        columns = columns.filter(mine)
+    if not len(columns):
+        raise MissingData(f"{where}: no row{f' of language {language!r}' if language else ''}")
+    return {name: _values(columns, wanted) for name, wanted in source.columns.items()}
+
+
+def read_text(data: str, language: str, chunk: int = 10_000) -> Iterator[list[str]]:
+    """The lines of a language's text as found, in chunks of at most `chunk`: never all in memory."""
+    rows = _split(TEXT, data, language)
+    for start in range(0, len(rows), chunk):
+        yield rows[start : start + chunk]["text"]
+
+
+def count_lines(data: str, language: str) -> int:
+    """How many lines of text a language has, as found."""
+    return len(_split(TEXT, data, language))
+
+
+def _split(source: Source, data: str, language: str | None):
+    per_language = any(field for _, field, _, _ in string.Formatter().parse(source.config) if field)
+    config, where = spell(source.config, language if per_language else None), describe_split(source, data, language)
+    configs = _asked(lambda: _configs(data, source.dataset), where)
+    if config not in configs:
+        raise MissingData(f"{where}: no such config; {did_you_mean(config, configs)}")
+    path = source.dataset if data == "hub" else str(paths.resolve(data) / source.dataset)
+    # The library's own cache takes two folders with data sets of one name for the same data (datasets 5.2): each
+    # mirror has a cache of its own, under the name of its content.
+    cache = None if data == "hub" else str(paths.RUNS / "data" / f"arrow-{data_fingerprint(data)[:16]}")
+    return _asked(lambda: _opened(path, config, source.split, cache), where)
+
+
+def _asked(question: Callable, where: str):
+    """What the library answers. What is not there, or needs code of its own to be read, is Missing; a hub that cannot
+    be reached is not."""
+    try:
+        return question()
+    except DataError:
+        raise
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
+        raise MissingData(f"{where}: {error}") from error
+    except OSError as error:
+        raise DataError(f"{where}: {error}; without the hub, `data` names a mirror folder") from error
+
+
+@functools.lru_cache(maxsize=256)
+def _opened(path: str, config: str, split: str, cache: str | None):
+    """A split, memory-mapped: opening it takes longer than reading it, and a check asks for each language."""
+    import datasets
+
+    return datasets.load_dataset(path, config, split=split, cache_dir=cache)
+
+
+@functools.cache
+def _configs(data: str, dataset: str) -> tuple[str, ...]:
+    import datasets
+
+    path = dataset if data == "hub" else paths.resolve(data) / dataset
+    if data != "hub" and not Path(path).is_dir():
+        raise MissingData(f"{dataset}: no such data set in {data} (looked for the folder {path})")
+    return tuple(datasets.get_dataset_config_names(str(path)))
+
+
+def _columns(columns: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else columns
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    return types.is_string(kind) or types.is_large_string(kind)
+
+
+def _is_list(kind: pyarrow.DataType, of=_is_text) -> bool:
+    return (types.is_list(kind) or types.is_large_list(kind)) and of(kind.value_type)
+
+
+def _is_label(kind: pyarrow.DataType) -> bool:
+    return types.is_integer(kind) or _is_text(kind)
+
+
+def _is_answers(kind: pyarrow.DataType) -> bool:
+    names = {field.name: field.type for field in kind} if types.is_struct(kind) else {}
+    return {"text", "answer_start"} <= set(names) and _is_list(names["text"])
+
+
+# What a column must hold to stand under the study's name.
+_KINDS = {
+    "tokens": ("a list of text", _is_list),
+    "options": ("text, or a list of it", lambda kind: _is_text(kind) or _is_list(kind)),
+    "names": ("a list of text", _is_list),
+    "answers": ("a struct of the lists text and answer_start", _is_answers),
+    "label": ("a label or a list of labels", lambda kind: _is_label(kind) or _is_list(kind, _is_label)),
+}
+
+
+def _check_column(name: str, column: str, rows, source: Source, where: str) -> None:
+    first, _, field = column.partition(".")
+    if first not in rows.column_names:
+        raise DataError(f"{where}: no column {first!r}; {did_you_mean(first, rows.column_names)}")
+    kind = rows.features.arrow_schema.field(first).type
+    if field:
+        fields = [inner.name for inner in kind] if types.is_struct(kind) else []
+        if field not in fields:
+            raise DataError(f"{where}: column {first!r} has no field {field!r}; it is {kind}")
+        kind = kind.field(field).type
+    words, fits = _KINDS.get(name, ("text", _is_text))
+    if not fits(kind):
+        raise DataError(f"{where}: column {column!r} holds {kind}, expected {words}")
+    feature = rows.features[first]
+    names = getattr(getattr(feature, "feature", feature), "names", None)  # of a ClassLabel, alone or in a list
+    if name == "label" and names is not None and tuple(names) != source.labels:
+        raise DataError(f"{where}: the labels of column {column!r} are {list(names)}, expected {list(source.labels)}")
+
+
+def _values(rows: pyarrow.Table, columns: str | tuple[str, ...]) -> list:
+    """The values of a column, of a field of a struct, or of several columns as one list a row."""
+    if not isinstance(columns, str):
+        return [list(row) for row in zip(*(_values(rows, column) for column in columns), strict=True)]
+    first, _, field = columns.partition(".")
+    values = rows[first].combine_chunks()
+    return (compute.struct_field(values, field) if field else values).to_pylist()

@@ -1,0 +1,124 @@
+"""What a trained objective, or a bare encoder, makes of encoded examples: labels, answers, sentence vectors, the loss
+on held-out text. Rows of like length go through the encoder together."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from xlt_utils.data.tasks import Task
+from xlt_utils.training import hardware
+from xlt_utils.training.corpus import Corpus
+from xlt_utils.training.encoding import IGNORED, Encoded
+from xlt_utils.training.objectives import MaskedLM, TaskHead, mean_of_tokens
+
+PIECES = 8_192  # padded pieces in a batch at the most: bounds the memory, changes no prediction by more than rounding
+BEST = 20  # first and last pieces of an answer that are combined (SQuAD's n-best)
+LONGEST = 30  # pieces of an answer at most
+
+
+@torch.inference_mode()
+def predict_labels(objective: TaskHead, encoded: Encoded) -> list:
+    """The predicted label of each example: an index, or for tagging a list of them, one a word."""
+    rows: list = [None] * len(encoded)
+    for places, batch in _by_length(encoded):
+        best = _logits(objective, batch).argmax(-1).cpu().numpy()
+        if objective.task.format == "tagging":
+            words = batch["labels"].numpy() != IGNORED
+            best = [line[mask].tolist() for line, mask in zip(best, words, strict=True)]
+        for place, answer in zip(places, best, strict=True):
+            rows[place] = answer if isinstance(answer, list) else int(answer)
+    return _joined(rows, encoded.sentences) if objective.task.format == "tagging" else rows
+
+
+def gold_labels(task: Task, encoded: Encoded) -> list:
+    """The gold labels in the form that `labels` gives its predictions."""
+    if task.format != "tagging":
+        return encoded.labels.tolist()
+    tags = [encoded.labels[a:b] for a, b in zip(encoded.starts[:-1], encoded.starts[1:], strict=True)]
+    return _joined([line[line != IGNORED].tolist() for line in tags], encoded.sentences)
+
+
+@torch.inference_mode()
+def predict_answers(objective: TaskHead, encoded: Encoded) -> list[tuple[int, int, float]]:
+    """The best span of each example over all windows of its context: its first and last character (exclusive), and
+    its margin, the score of no answer less its own. Where no window offers a span both are 0 and the margin inf.
+
+    The best of BEST first and BEST last pieces, at most LONGEST pieces long; no answer scores as the least likely
+    window's first piece does (Rajpurkar et al. 2018; Devlin et al. 2019, §4.3).
+    """
+    best = [(-np.inf, 0, 0)] * encoded.examples
+    null = [np.inf] * encoded.examples
+    for places, batch in _by_length(encoded):
+        logits = _logits(objective, batch)
+        none = logits[:, 0].sum(-1)
+        offsets = np.full((*logits.shape[:2], 2), -1, dtype=np.int64)
+        for line, row in enumerate(encoded.rows(places)):
+            offsets[line, : row.stop - row.start] = encoded.offsets[row]
+        outside = torch.from_numpy(offsets[..., 0] < 0).to(logits.device)
+        inside = logits.masked_fill(outside.unsqueeze(-1), -torch.inf)
+        (firsts, first), (lasts, last) = (inside[..., side].topk(min(BEST, inside.shape[1])) for side in (0, 1))
+        length = last.unsqueeze(1) - first.unsqueeze(2) + 1
+        scores = (firsts.unsqueeze(2) + lasts.unsqueeze(1)).masked_fill((length < 1) | (length > LONGEST), -torch.inf)
+        top, place = scores.flatten(1).max(1)
+        first = first.gather(1, (place // lasts.shape[1]).unsqueeze(1)).squeeze(1).cpu().numpy()
+        last = last.gather(1, (place % lasts.shape[1]).unsqueeze(1)).squeeze(1).cpu().numpy()
+        for line, item in enumerate(places.tolist()):
+            example = int(encoded.sentences[item])
+            null[example] = min(null[example], none[line].item())
+            if top[line] > best[example][0]:
+                span = int(offsets[line, first[line], 0]), int(offsets[line, last[line], 1])
+                best[example] = (top[line].item(), *span)
+    return [(a, b, float(none - score)) for (score, a, b), none in zip(best, null, strict=True)]
+
+
+@torch.inference_mode()
+def sentence_vectors(model: torch.nn.Module, encoded: Encoded) -> np.ndarray:
+    """The mean of each sentence's pieces at every layer, `(layers + 1, sentences, width)`; layer 0 is the embedding."""
+    config = model.config
+    means = np.zeros((config.num_hidden_layers + 1, len(encoded), config.hidden_size), dtype=np.float32)
+    device = hardware.device()
+    model.to(device).eval()
+    for places, batch in _by_length(encoded):
+        mask = batch["attention_mask"].to(device)
+        with hardware.autocast():
+            output = model.base_model(batch["input_ids"].to(device), attention_mask=mask, output_hidden_states=True)
+        for layer, hidden in enumerate(output.hidden_states):
+            means[layer, places] = mean_of_tokens(hidden.float(), mask).cpu().numpy()
+    return means
+
+
+@torch.inference_mode()
+def held_out_loss(objective: MaskedLM, text: Corpus, mask_rate: float) -> dict[str, float]:
+    """The masked-LM loss on each language's held-out text, in nats a piece."""
+    losses = {}
+    for language in text.languages:
+        batch = {name: tensor.to(hardware.device()) for name, tensor in text.validation(language, mask_rate).items()}
+        with hardware.autocast():
+            losses[language] = objective(batch).item()
+    return losses
+
+
+def _logits(objective: TaskHead, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    with hardware.autocast():
+        return objective.logits({name: tensor.to(hardware.device()) for name, tensor in batch.items()}).float()
+
+
+def _by_length(encoded: Encoded) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
+    """Items of like length together, so that little is padded; at most PIECES padded pieces a batch."""
+    lengths = encoded.lengths() * encoded.options
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        stop = start + 1
+        while stop < len(order) and (stop + 1 - start) * lengths[order[stop]] <= PIECES:
+            stop += 1
+        yield order[start:stop], encoded.batch(order[start:stop].tolist())
+        start = stop
+
+
+def _joined(rows: list[list], sentences: np.ndarray) -> list[list]:
+    joined: list[list] = [[] for _ in range(int(sentences[-1]) + 1)]
+    for row, sentence in zip(rows, sentences.tolist(), strict=True):
+        joined[sentence].extend(row)
+    return joined

@@ -1,0 +1,44 @@
+"""JSON files written whole or not at all, and the sha256 of a file."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from xlt_utils import paths
+
+
+def sha256_of_file(file: Path) -> str:
+    """The sha256 of a file's bytes, in hex; a large file is never whole in memory."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write a JSON file at once or not at all: temporary name, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(content, file, ensure_ascii=False, indent=1, default=json_plain)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    return path
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises OSError or ValueError where there is none, or half of one."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def json_plain(value: Any) -> Any:
+    """numpy scalars and arrays, paths and sets as JSON holds them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Path):
+        return paths.relative(value)
+    if isinstance(value, (set, frozenset, tuple)):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in a record: {value!r}")

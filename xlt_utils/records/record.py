@@ -1,0 +1,205 @@
+"""Records: the proof that a run is done, and what it found. A notebook's last cell writes one
+`record.json` in its run folder, atomically; everything after it (the cells above, the report, the
+status) reads records and nothing else."""
+
+import datetime
+import json
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from xlt_utils import paths
+from xlt_utils.errors import Fault
+from xlt_utils.files import json_plain, write_json
+from xlt_utils.records import run_hash
+
+PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
+
+
+class RecordFault(Fault):
+    """A record that is missing, cut off or of another shape; the message names the file."""
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Coordinates(Row):
+    """Where a run stands on the grid; `arm` is None and `examples` 0 before the intermediate phase."""
+
+    seed: int
+    tokens: int = Field(ge=0)
+    arm: str | None = None
+    examples: int = Field(default=0, ge=0)
+
+
+class Cost(Row):
+    """What this run itself spent, its inputs not counted; `flops` as plan.py counts them."""
+
+    tokens: int = 0
+    examples: int = 0
+    steps: int = 0
+    flops: float = 0.0
+
+
+class Point(Row):
+    """One point of a learning curve; `loss` is None where it was not a finite number."""
+
+    name: str
+    step: int
+    loss: float | None
+    learning_rate: float | None = None
+
+
+class Result(Row):
+    """One score, 0..1, over `n` test examples; `main` marks the metric that is the task's score, `perturbation` says
+    what was done to the test's text (`typos 10%`), if anything."""
+
+    task: str
+    language: str
+    metric: str
+    value: float = Field(ge=0, le=1)
+    n: int = Field(ge=0)
+    main: bool = True
+    perturbation: str = ""
+
+
+class Input(Row):
+    folder: str
+    hash: str
+
+
+class Record(Row):
+    """What one run did and found. Fields that a later version adds raise `schema`."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    version: int = Field(default=run_hash.SCHEMA, alias="schema", ge=run_hash.SCHEMA, le=run_hash.SCHEMA)
+    study: str
+    phase: str
+    cell: str
+    hash: str
+    parameters: dict[str, Any]
+    inputs: list[Input] = []
+    coordinates: Coordinates | None = None
+    versions: dict[str, str]
+    device: str
+    precision: str | None = None
+    threads: int | None = None
+    started: str
+    seconds: dict[str, float]
+    cost: Cost = Cost()
+    curves: list[Point] = []
+    results: list[Result] = []
+    facts: dict[str, Any] = {}
+
+
+def write_record(
+    out: str | Path,
+    phase: str,
+    parameters: dict[str, Any],
+    inputs: list[str | Path | None] = (),
+    coordinates: dict[str, Any] | None = None,
+    cost: dict[str, Any] | None = None,
+    curves: list[dict[str, Any]] = (),
+    results: list[dict[str, Any]] = (),
+    facts: dict[str, Any] | None = None,
+    started: float | None = None,
+    device: str = "cpu",
+    precision: str | None = None,
+) -> Path:
+    """Write a run's record, the last thing that a notebook does, and return its path.
+
+    `inputs` are the run folders that were read (None is passed over), `started` is `time.time()` at
+    the notebook's beginning. The run folder's params.json, where `xlt` wrote one for these very
+    parameters, gives the hash; by hand it is computed the same way.
+    Raises pydantic's ValidationError when a row has another shape than this module's models.
+    """
+    folder = paths.resolve(out)
+    before = [{"folder": paths.relative(name), "hash": read_record(name).hash} for name in inputs if name]
+    now = time.time()
+    started = now if started is None else started
+    record = Record(
+        study=str(parameters.get("study", "by-hand")),
+        phase=phase,
+        cell=folder.name,
+        hash=run_hash.recorded_hash(folder, phase, parameters, [run["hash"] for run in before]),
+        parameters=json.loads(json.dumps(parameters, default=json_plain)),
+        inputs=before,
+        coordinates=coordinates,
+        versions=versions(),
+        device=device,
+        precision=precision,
+        threads=parameters.get("threads"),
+        started=datetime.datetime.fromtimestamp(started, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds={"work": round(now - started, 3)},
+        cost=cost or {},
+        curves=list(curves),
+        results=list(results),
+        facts=facts or {},
+    )
+    # through pydantic's own JSON, which turns nan and inf into null
+    text = record.model_dump_json(by_alias=True, fallback=json_plain)
+    return write_json(folder / "record.json", json.loads(text))
+
+
+def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
+    """Write a run's predictions, a row an example: task, language, perturbation, id, gold and predicted."""
+    import pandas
+
+    path = paths.resolve(out) / "predictions.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pandas.DataFrame(rows).to_parquet(path, index=False)
+    return path
+
+
+def read_record(folder: str | Path) -> Record:
+    """The record of a run folder. Raises RecordFault, naming the file, when there is no whole one."""
+    path = paths.resolve(folder) / "record.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        raise RecordFault(f"{path}: no record; the run is not done (see its attempts/ for a log)") from None
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise RecordFault(f"{path}: no valid record: {place}: {first['msg']}") from None
+
+
+def is_done(folder: str | Path, hash: str) -> bool:
+    """Whether the folder holds a whole record of just this cell."""
+    try:
+        return read_record(folder).hash == hash
+    except RecordFault:
+        return False
+
+
+def results_table(folders: list[str | Path]) -> "pandas.DataFrame":  # noqa: F821
+    """All results of some runs, tidy: one row a score, with the run's place on the grid."""
+    import pandas
+
+    columns = ["folder", "study", "phase", "cell", *Coordinates.model_fields, *Result.model_fields]
+    rows = []
+    for folder in folders:
+        record = read_record(folder)
+        place = record.coordinates.model_dump() if record.coordinates else {}
+        run = {"folder": paths.relative(folder), "study": record.study, "phase": record.phase, "cell": record.cell}
+        rows += [{**run, **place, **result.model_dump()} for result in record.results]
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide a result."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,55 @@
+"""The device that trains and tests: which one, in which precision, with which attention kernel and how many threads."""
+
+import os
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+
+
+def device() -> torch.device:
+    """The first CUDA device where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def describe() -> dict[str, str]:
+    """What a record says of the device: its name as `device`, and its `precision`."""
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {"device": name, "precision": precision()}
+
+
+def attention() -> str:
+    """PyTorch's fused attention on CUDA; plain products on the CPU, where the fused kernel's backward pass takes
+    longer than all it saves at the lengths of a scratch encoder (a quarter of a training step at 64 pieces)."""
+    return "sdpa" if torch.cuda.is_available() else "eager"
+
+
+def precision() -> str:
+    """`bf16` where the device multiplies bf16 in hardware, else `fp32`: weights stay fp32 either way."""
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+
+
+def accelerator() -> Accelerator:
+    """What places a training on its devices and casts its products to `precision()`; the processes that
+    train.py starts share each batch."""
+    sparse = DistributedDataParallelKwargs(find_unused_parameters=True)  # a step trains one of several heads
+    return Accelerator(
+        cpu=not torch.cuda.is_available(),
+        mixed_precision={"bf16": "bf16", "fp32": "no"}[precision()],
+        kwargs_handlers=[sparse],
+    )
+
+
+def prepare(threads: int) -> None:
+    """Fix what a result hangs on besides its seed: the CPU threads of this process and, on CUDA, deterministic
+    kernels."""
+    torch.set_num_threads(threads)
+    if torch.cuda.is_available():
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def autocast() -> torch.autocast:
+    """The context in which this device's matrix products run in `precision()`."""
+    return torch.autocast(device().type, torch.bfloat16, enabled=precision() == "bf16")
