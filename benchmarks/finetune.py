@@ -1,5 +1,5 @@
 """Fine-tuning on sentence pairs of uneven length: the same examples from the same encoder, by this engine and by
-Trainer with dynamic padding, in turns; and what both score on the same development set."""
+Trainer with dynamic padding, in turns; and the accuracy of both on the same development set."""
 
 import statistics
 
@@ -14,6 +14,7 @@ from sizes import Sizes
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
 from turns import Side, Turn
 
+from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.evaluation import metrics, predict
 from xlt_utils.training import batches, encoders, encoding, loop, objectives
@@ -22,7 +23,7 @@ from xlt_utils.training.schedules import Schedule, linear_schedule
 
 
 class Classifier(torch.nn.Module):
-    """A classifier of transformers in the form that `predict.labels` asks."""
+    """A classifier of transformers in the form that `predict.predict_labels` takes."""
 
     def __init__(self, model: torch.nn.Module, task):
         super().__init__()
@@ -34,11 +35,11 @@ class Classifier(torch.nn.Module):
 
 
 class Rows(torch.utils.data.Dataset):
-    """Chosen items of encoded examples, in the form that Trainer asks."""
+    """Chosen items of encoded examples, in the form that Trainer takes."""
 
     def __init__(self, encoded: Encoded, items: np.ndarray):
         spans = encoded.rows(items.tolist())
-        self.ids = [encoded.pieces[span].tolist() for span in spans]
+        self.ids = [encoded.tokens[span].tolist() for span in spans]
         self.labels = encoded.labels[items].tolist()
 
     def __len__(self) -> int:
@@ -49,9 +50,9 @@ class Rows(torch.utils.data.Dataset):
 
 
 def encoded(sizes: Sizes, part: str, limit: int | None = None) -> Encoded:
-    """The task's English examples as pieces, encoded at the first call."""
-    given = sizes_.pairs(sizes), "en", sizes_.tokenizer(sizes), sizes.task_length
-    return encoding.encode(TASKS[sizes.task], part, *given, limit=limit)
+    """The task's English examples as tokens, encoded at the first call."""
+    split = SplitRef(TASKS[sizes.task], part, sizes_.pairs(sizes), limit=limit)
+    return encoding.encode(split, sizes_.tokenizer(sizes), sizes.task_length)
 
 
 def schedule(sizes: Sizes) -> Schedule:
@@ -82,14 +83,14 @@ def theirs(turn: Turn, sizes: Sizes, seed: int) -> float:
 
 
 def accuracy(objective, sizes: Sizes) -> float:
-    """The share of the English development set that is labelled right."""
+    """The accuracy on the English development set."""
     development = encoded(sizes, "development")
     predicted = predict.predict_labels(objective, development)
     return metrics.accuracy(predict.gold_labels(objective.task, development), predicted)
 
 
 def measure(sizes: Sizes) -> dict:
-    """Fine-tune both sides with every seed, and say what the ratio and the difference are."""
+    """Fine-tune both sides with every seed; gives the ratio of their speeds and the difference of their accuracies."""
     mlm.pretrain(sizes)
     lengths = turns.alone(lambda: encoded(sizes, "train").lengths())
     sides: list[dict[str, Side]] = []
@@ -101,13 +102,13 @@ def measure(sizes: Sizes) -> dict:
         sides.append(turns.alternate(pair, f"fine-tuning, seed {seed}"))
     step = {name: statistics.median(pair[name].step_seconds() for pair in sides) for name in ("ours", "Trainer")}
     scores = {name: [pair[name].result for pair in sides] for name in step}
-    differences = [one - other for one, other in zip(scores["ours"], scores["Trainer"], strict=True)]
+    differences = [ours - theirs for ours, theirs in zip(scores["ours"], scores["Trainer"], strict=True)]
     return {
         "finetune_examples_per_second_ratio": step["Trainer"] / step["ours"],
         "finetune_accuracy_difference": statistics.mean(differences),
         "finetune": {
             "task": sizes.task,
-            "pieces": dict(zip(("min", "median", "max"), np.percentile(lengths, (0, 50, 100)).tolist(), strict=True)),
+            "tokens": dict(zip(("min", "median", "max"), np.percentile(lengths, (0, 50, 100)).tolist(), strict=True)),
             "examples_per_second": {name: sizes.task_batch / seconds for name, seconds in step.items()},
             "examples": sizes.task_steps * sizes.task_batch,
             "accuracy": scores,

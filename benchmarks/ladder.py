@@ -1,5 +1,5 @@
-"""A ladder of pretraining rungs that share a trunk against the same rungs trained each on its own: what both cost, and
-how their held-out losses differ."""
+"""A ladder of pretraining rungs that share a trunk against the same rungs trained separately: the cost of both, and
+the difference of their held-out losses."""
 
 import statistics
 
@@ -19,20 +19,20 @@ COOLDOWN = 0.2
 
 
 def ladder(turn: Turn, sizes: Sizes, seed: int) -> list[dict]:
-    """The rungs from one trunk, each cooled down on its own; gives the seconds and the held-out loss of each."""
+    """Train the rungs from one trunk, each with its own cooldown; gives the seconds and the held-out loss of each."""
     warmup = _warmup(sizes)
     schedules = [ladder_schedule(sizes.learning_rate, warmup, steps, COOLDOWN) for steps in sizes.rungs]
     return _rungs(turn, sizes, seed, schedules, "ladder", shared=True)
 
 
 def independent(turn: Turn, sizes: Sizes, seed: int) -> list[dict]:
-    """The same rungs on their own, each with the linear schedule of its length."""
+    """Train the same rungs separately, each with the linear schedule of its length."""
     schedules = [linear_schedule(sizes.learning_rate, _warmup(sizes), steps) for steps in sizes.rungs]
     return _rungs(turn, sizes, seed, schedules, "independent", shared=False)
 
 
 def measure(sizes: Sizes) -> dict:
-    """Train both with every seed, and say what the ratios and differences are."""
+    """Train both with every seed; gives the ratios of their costs and the differences of their losses."""
     pairs = []
     for seed in range(sizes.ladder_seeds):
         sides = {what.__name__: Side(sizes.rung_round, what, sizes, seed) for what in (ladder, independent)}
@@ -64,7 +64,8 @@ def interval(differences: np.ndarray) -> dict[str, float]:
 
 
 def _rungs(turn: Turn, sizes: Sizes, seed: int, schedules: list, name: str, *, shared: bool) -> list[dict]:
-    text, folder, previous, found = sizes_.text(sizes), places.FOLDER / f"{name}-{seed}", None, []
+    text, folder, previous = sizes_.text(sizes), places.FOLDER / f"{name}-{seed}", None
+    results: list[dict] = []
     config = sizes_.configuration(sizes, **sizes.rung_shape)
     total = 0
     for schedule in schedules:
@@ -78,12 +79,12 @@ def _rungs(turn: Turn, sizes: Sizes, seed: int, schedules: list, name: str, *, s
 
         state = folder / str(schedule.total)
         loop.train(objective, at, schedule, seed=seed, state=state, previous=previous, ladder=shared)
-        found.append({"seconds": turn.clock() - began})
-        found[-1]["loss"] = mlm.held_out(objective, text)
+        seconds = turn.clock() - began
+        results.append({"seconds": seconds, "loss": mlm.held_out(objective, text)})
         previous, total = state / "trunk" if shared else None, total + schedule.total
-    return found
+    return results
 
 
 def _warmup(sizes: Sizes) -> int:
-    """The steps up are the same for all rungs, and no more than the smallest has before it cools down."""
+    """The warm-up steps: the same for all rungs, and no more than the smallest has before it cools down."""
     return max(1, sizes.rungs[0] // 2)

@@ -1,5 +1,5 @@
-"""Peak memory of encoding text and of pretraining on it, for a corpus, one ten times as large, and one larger than the
-machine's memory. Each number is that of a fresh process that does nothing else; README.md says what is measured."""
+"""Peak memory of encoding text and of pretraining on it, for a small corpus, one ten times as large, and one larger
+than the machine's memory. A fresh process measures each number. README.md says what is measured."""
 
 import argparse
 import json
@@ -29,12 +29,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True, help="where the results go")
     parser.add_argument("--quick", action="store_true", help="a twentieth of the text, to see that everything works")
     parser.add_argument("--stage", nargs="+", help=argparse.SUPPRESS)  # how this script calls itself
-    given = parser.parse_args()
-    if given.stage:
-        name, *values = given.stage
-        given.json.write_text(json.dumps(_measured(STAGES[name], values)))
+    arguments = parser.parse_args()
+    if arguments.stage:
+        name, *values = arguments.stage
+        arguments.json.write_text(json.dumps(_measured(STAGES[name], values)))
         return
-    size = BYTES // 20 if given.quick else BYTES
+    size = BYTES // 20 if arguments.quick else BYTES
     began = time.perf_counter()
     world = _stage("write_world")["gives"]
     results = {"memory_bytes": MEMORY, "pretraining_tokens": STEPS * BATCH * LENGTH, "corpora": {}}
@@ -52,10 +52,10 @@ def main() -> None:
         for kind in ("peak", "anonymous"):
             results[f"{stage}_{kind}_ratio"] = large[stage][f"{kind}_bytes"] / small[stage][f"{kind}_bytes"]
     for kind in ("peak", "anonymous"):
-        before, after = (one["pretrain"][f"{kind}_bytes"] for one in (small, beyond))
+        before, after = (corpus["pretrain"][f"{kind}_bytes"] for corpus in (small, beyond))
         results[f"beyond_memory_{kind}_ratio"] = after / before
     results["seconds"] = time.perf_counter() - began
-    given.json.write_text(json.dumps(results, indent=1))
+    arguments.json.write_text(json.dumps(results, indent=1))
     show(results)
 
 
@@ -63,10 +63,10 @@ def show(results: dict) -> None:
     """Print the results as a table."""
     print(f"{'corpus':<14} {'stage':<17} {'peak, MB':>9} {'of it not mapped from files, MB':>32} {'seconds':>8}")
     for name, row in results["corpora"].items():
-        for stage, found in row.items():
-            if isinstance(found, dict):
-                peak, anonymous = found["peak_bytes"] / 1e6, found["anonymous_bytes"] / 1e6
-                print(f"{name:<14} {stage:<17} {peak:>9,.0f} {anonymous:>32,.0f} {found['seconds']:>8.1f}")
+        for stage, usage in row.items():
+            if isinstance(usage, dict):
+                peak, anonymous = usage["peak_bytes"] / 1e6, usage["anonymous_bytes"] / 1e6
+                print(f"{name:<14} {stage:<17} {peak:>9,.0f} {anonymous:>32,.0f} {usage['seconds']:>8.1f}")
 
 
 def write_world() -> str:
@@ -108,13 +108,13 @@ def write_corpus(world: str, folder: str, size: str) -> int:
 
 
 def train_vocabulary(folder: str) -> int:
-    """The vocabulary of a corpus, from a sample of its lines; gives its pieces."""
+    """The vocabulary of a corpus, from a sample of its lines; gives its number of tokens."""
     return len(_tokenizer(folder))
 
 
 def encode(folder: str) -> int:
-    """The text of a corpus as pieces on disk; gives its tokens."""
-    return sum(_text(folder).tokens().values())
+    """The text of a corpus as tokens on disk; gives their number."""
+    return sum(_text(folder).tokens_available().values())
 
 
 def pretrain(folder: str) -> float:
@@ -124,7 +124,7 @@ def pretrain(folder: str) -> float:
 
     text = _text(folder)
     shape = {"layers": 2, "width": 128, "heads": 2, "vocabulary": len(text.tokenizer), "length": LENGTH}
-    objective = objectives.MaskedLM(encoders.create_encoder(encoders.configuration("modernbert", **shape), seed=0))
+    objective = objectives.MaskedLM(encoders.create_encoder(encoders.make_config("modernbert", **shape), seed=0))
     state = places.FOLDER / f"state-{time.time_ns()}"
     batches = text.batches(0, STEPS, BATCH, MASK_RATE)
     return loop.train(objective, batches, ladder_schedule(1e-3, 5, STEPS, 0.2), seed=0, state=state)[-1]["loss"]
@@ -133,7 +133,7 @@ def pretrain(folder: str) -> float:
 def grow(folder: str) -> int:
     """Make the encoded text of a corpus larger than the machine's memory, in place; gives its bytes.
 
-    The files are sparse: only the sequences that `pretrain` draws from them are written, with real pieces, so that it
+    The files are sparse: only the sequences that `pretrain` draws from them are written, with real tokens, so that it
     reads what a file full of text would give it, from places all over the file."""
     import numpy as np
 
@@ -142,22 +142,22 @@ def grow(folder: str) -> int:
         size = int(MEMORY * BEYOND / len(LANGUAGES))
         os.truncate(rows.filename, size - size % 4)
         total += size
-    held = [np.array(rows[:1000]) for rows in text.sequences]
+    real_rows = [np.array(rows[:1000]) for rows in text.sequences]
     text = _text(folder)
     drawn = [_Recorded(rows) for rows in text.sequences]
     text.sequences = drawn
     at = text.batches(0, STEPS, BATCH, MASK_RATE)
     for step in range(STEPS):
         at(step)
-    for record, pieces in zip(drawn, held, strict=True):
+    for record, contents in zip(drawn, real_rows, strict=True):
         file = np.memmap(record.rows.filename, dtype=np.int32, mode="r+")
         writable = file[: len(file) // (LENGTH - 1) * (LENGTH - 1)].reshape(-1, LENGTH - 1)
         for number, row in enumerate(sorted(record.drawn)):
-            writable[row] = pieces[number % len(pieces)]
+            writable[row] = contents[number % len(contents)]
     return total
 
 
-STAGES = {one.__name__: one for one in (write_world, write_corpus, train_vocabulary, encode, pretrain, grow)}
+STAGES = {stage.__name__: stage for stage in (write_world, write_corpus, train_vocabulary, encode, pretrain, grow)}
 
 
 class _Recorded:
@@ -174,7 +174,7 @@ class _Recorded:
 def _tokenizer(folder: str):
     from xlt_utils.training import tokenization
 
-    return tokenization.study_vocabulary(folder, LANGUAGES, 4096, 10_000, EXPONENT).tokenizer
+    return tokenization.study_vocabulary(folder, LANGUAGES, size=4096, sample_lines=10_000, exponent=EXPONENT).tokenizer
 
 
 def _text(folder: str):
@@ -184,8 +184,8 @@ def _text(folder: str):
 
 
 def _stage(name: str, *values) -> dict:
-    """What a stage gives and what it took, called in a fresh process: this one stays small, since a process begins
-    with its parent's peak."""
+    """Run a stage in a fresh process; gives its result, memory and seconds. This process stays small, since a process
+    begins with its parent's peak."""
     print(f"{name} {' '.join(Path(str(value)).name for value in values)}", flush=True)
     answer = places.FOLDER / "answer.json"
     command = [sys.executable, __file__, "--json", str(answer), "--stage", name, *map(str, values)]

@@ -52,19 +52,19 @@ def theirs(turn: Turn, sizes: Sizes, bf16: bool) -> float:
 def products(turn: Turn, sizes: Sizes) -> None:
     """Square matrix products in the precision that the engine trains in, a step each."""
     kind = torch.bfloat16 if hardware.precision() == "bf16" else torch.float32
-    one, other = (torch.randn(sizes.product, sizes.product).to(kind) for _ in range(2))
+    left, right = (torch.randn(sizes.product, sizes.product).to(kind) for _ in range(2))
     for step in range(sizes.steps):
         turn.begins(step)
-        one @ other
+        left @ right
 
 
 def held_out(objective: objectives.MaskedLM, text) -> float:
-    """The loss on held-out text under its fixed masks, in nats a piece, mean over languages."""
+    """The loss on held-out text under its fixed masks, in nats per token, mean over languages."""
     return statistics.mean(predict.held_out_loss(objective, text, MASK_RATE).values())
 
 
 def measure(sizes: Sizes) -> dict:
-    """Train all sides, and say what the ratios are."""
+    """Train all sides; gives the ratios of their speeds and losses."""
     sides = {
         "ours": Side(sizes.round_steps, ours, sizes),
         "Trainer fp32": Side(sizes.round_steps, theirs, sizes, False),
@@ -75,8 +75,8 @@ def measure(sizes: Sizes) -> dict:
     config, tokens = sizes_.configuration(sizes), sizes.batch * sizes.shape["length"]
     early = sizes.bf16_rounds  # the bf16 side stops early: against it, the rounds that both took
     step = {name: side.step_seconds() for name, side in sides.items()}
-    flops = costs.flops(config, tokens, sizes.shape["length"], predicted=MASK_RATE) / step["ours"]
-    fastest = 2 * sizes.product**3 / min(min(one) for one in sides["product"].rounds)
+    flops = costs.count_flops(config, tokens, sizes.shape["length"], predicted=MASK_RATE) / step["ours"]
+    fastest = 2 * sizes.product**3 / min(min(seconds) for seconds in sides["product"].rounds)
     against_bf16 = sides["Trainer bf16"].step_seconds(early) / sides["ours"].step_seconds(early)
     return {
         "mlm_tokens_per_second_ratio": step["Trainer fp32"] / step["ours"],
@@ -95,7 +95,7 @@ def measure(sizes: Sizes) -> dict:
 
 
 def pretrain(sizes: Sizes) -> None:
-    """Leave the engine's encoder where nothing else did."""
+    """Pretrain the encoder that fine-tuning starts from, unless it is already there."""
     if not ENCODER.is_dir():
         print("pretraining the encoder that is fine-tuned", flush=True)
         began = time.perf_counter()
@@ -107,6 +107,6 @@ def _sequences(text, sizes: Sizes) -> Dataset:
     """The sequences that this engine's batches hold, unmasked, as a data set of transformers' examples."""
     at = text.batches(0, sizes.steps, sizes.batch, MASK_RATE)
     masked = [at(step) for step in range(sizes.steps)]
-    ids = torch.cat([torch.where(one["labels"] == IGNORED, one["input_ids"], one["labels"]) for one in masked])
+    ids = torch.cat([torch.where(batch["labels"] == IGNORED, batch["input_ids"], batch["labels"]) for batch in masked])
     special = torch.isin(ids, torch.tensor(text.tokenizer.all_special_ids)).long()
     return Dataset.from_dict({"input_ids": ids.numpy(), "special_tokens_mask": special.numpy()})

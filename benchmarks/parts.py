@@ -1,4 +1,4 @@
-"""What each speed-up of the engine brings: the engine as it is, in turns with the engine without it."""
+"""The effect of each speed-up of the engine: the engine as it is, in turns with the engine without that speed-up."""
 
 import contextlib
 import time
@@ -14,7 +14,7 @@ from sizes import MASK_RATE, Sizes
 from turns import Side, Turn
 
 from xlt_utils.data.tasks import TASKS
-from xlt_utils.training import batches, encoders, loop, objectives, packing
+from xlt_utils.training import batches, encoders, hardware, loop, objectives, packing
 from xlt_utils.training.schedules import linear_schedule
 
 ENGINE = "as it is"
@@ -23,13 +23,13 @@ ROUNDS = 5
 
 @contextlib.contextmanager
 def _dense(objective) -> Iterator[None]:
-    objective.head = None  # what an architecture without a row in the table of heads has
+    objective.vocabulary_head = None  # as for an architecture without a row in the table of heads
     yield
 
 
 @contextlib.contextmanager
 def _fp32(objective) -> Iterator[None]:
-    with mock.patch.object(encoders, "precision", lambda: "fp32"):
+    with mock.patch.object(hardware, "precision", lambda: "fp32"):
         yield
 
 
@@ -43,8 +43,8 @@ def _sdpa(objective) -> Iterator[None]:
 def _unfused(objective) -> Iterator[None]:
     fused = loop._optimizer
 
-    def unfused(*given) -> torch.optim.AdamW:
-        optimizer = fused(*given)
+    def unfused(*arguments) -> torch.optim.AdamW:
+        optimizer = fused(*arguments)
         settings = {name: optimizer.defaults[name] for name in ("lr", "betas", "eps")}
         return torch.optim.AdamW(optimizer.param_groups, **settings, fused=False)
 
@@ -64,7 +64,7 @@ def _padded(objective) -> Iterator[None]:
         yield
 
 
-# What is taken away, how it is called, and for which of the two phases.
+# The speed-ups by name, each with the context that takes it away, for both phases.
 PRETRAINING: dict[str, Callable] = {
     "masked places only, not a dense head": _dense,
     "bf16, not fp32": _fp32,

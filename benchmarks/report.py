@@ -29,10 +29,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, required=True, help="where the results go")
     parser.add_argument("--quick", action="store_true", help="one seed, to see that everything works")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     folder = places.FOLDER / "report"
     shutil.rmtree(folder, ignore_errors=True)
-    records = simulate(folder / "runs", 1 if given.quick else SEEDS)
+    records = simulate(folder / "runs", 1 if arguments.quick else SEEDS)
     report, out = folder / "page", folder / "out"
     out.mkdir()
     parameters = {"study": "simulated", "runs": folder / "runs", "report": report, "out": out}
@@ -50,12 +50,12 @@ def main() -> None:
     # of the largest process: the kernel
     results["peak_bytes"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     results |= {"page_bytes": page.stat().st_size, "notebook_pages": len(list((report / "notebooks").iterdir()))}
-    given.json.write_text(json.dumps(results, indent=1))
+    arguments.json.write_text(json.dumps(results, indent=1))
     print(json.dumps(results, indent=1))
 
 
 def simulate(folder: Path, seeds: int) -> int:
-    """Write a study's run folders, executed notebooks included, and return how many records it has."""
+    """Write a study's run folders, with executed notebooks, and return the number of records."""
     import simulated
 
     random = np.random.default_rng(0)

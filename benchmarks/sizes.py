@@ -1,13 +1,13 @@
-"""How much is measured, in full and in a quick version that only shows that everything works; and the data of it."""
+"""The sizes of what is measured, in full and in a quick version that only shows that everything works; and the data."""
 
 from dataclasses import dataclass, field, replace
 
 import places  # before xlt_utils
 
 from xlt_utils.data import loading
-from xlt_utils.microworld.layout import Sets
+from xlt_utils.microworld.layout import DatasetWriter
 from xlt_utils.microworld.meanings import World
-from xlt_utils.microworld.relations import tale
+from xlt_utils.microworld.relations import draw_long_inference
 from xlt_utils.microworld.speech import Speaker
 from xlt_utils.training import encoders, tokenization
 from xlt_utils.training.corpus import Corpus
@@ -34,7 +34,7 @@ class Sizes:
     product: int = 2048  # rows and columns of the matrix product that the machine is measured by
     # Fine-tuning: examples a step, steps
     task: str = "mnli"
-    others: int = 8  # sentences beside the premise at most: real pairs are as uneven
+    others: int = 8  # at most so many sentences beside the premise: lengths as uneven as those of real pairs
     task_batch: int = 32
     task_steps: int = 200
     task_round: int = 20
@@ -79,28 +79,28 @@ def world(sizes: Sizes) -> str:
 
 
 def pairs(sizes: Sizes) -> str:
-    """The folder of inference pairs whose premises stand among none to `others` other sentences, written at the first
+    """The folder of inference pairs whose premises stand among 0 to `others` other sentences, written at the first
     call in the layout of MultiNLI: their lengths spread as those of real pairs do."""
     folder = places.FOLDER / "pairs"
     if folder.is_dir():
         return str(folder)
-    english, sets = Speaker("en"), Sets(folder)
+    english, writer = Speaker("en"), DatasetWriter(folder)
     for split, count in (("train", 8_000), ("validation_matched", 500)):
         world_, rows = World(f"benchmark {split}"), []
         for _ in range(count):
-            premise, hypothesis, label = tale(world_, int(world_.random() * (sizes.others + 1)))
+            premise, hypothesis, label = draw_long_inference(world_, int(world_.random() * (sizes.others + 1)))
             rows.append((" ".join(map(english.text, premise)), english.text(hypothesis), label))
-        sets.save("nli", "nyu-mll/multi_nli", "default", split, rows)
-    sets.describe()
+        writer.save("nli", "nyu-mll/multi_nli", "default", split, rows)
+    writer.write_readmes()
     return str(folder)
 
 
 def tokenizer(sizes: Sizes):
-    """The vocabulary of the microworld's text, trained at the first call. The text may hold fewer pieces than the
+    """The vocabulary of the microworld's text, trained at the first call. The text may hold fewer tokens than the
     encoder has rows."""
     lines = max(2_000, sizes.sentences // 4)
     return tokenization.study_vocabulary(
-        world(sizes), sizes.languages, sizes.shape["vocabulary"], lines, EXPONENT
+        world(sizes), sizes.languages, size=sizes.shape["vocabulary"], sample_lines=lines, exponent=EXPONENT
     ).tokenizer
 
 
@@ -111,4 +111,4 @@ def text(sizes: Sizes) -> Corpus:
 
 def configuration(sizes: Sizes, **other):
     """The configuration of the encoder that both sides train."""
-    return encoders.configuration("modernbert", **(sizes.shape | other))
+    return encoders.make_config("modernbert", **(sizes.shape | other))

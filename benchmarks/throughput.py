@@ -34,7 +34,7 @@ TARGETS = {
 
 
 def machine() -> dict:
-    """What decides the numbers besides the code."""
+    """What the numbers depend on besides the code."""
     packages = ("torch", "transformers", "accelerate", "datasets", "numpy")
     return {
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
@@ -52,27 +52,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, required=True, help="where the results go")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
-    parser.add_argument("--only", default=DEFAULT, help=f"parts, of {', '.join(PARTS)}; {DEFAULT} if not given")
-    given = parser.parse_args()
-    chosen = given.only.split(",")
+    parser.add_argument("--only", default=DEFAULT, help=f"parts, of {', '.join(PARTS)}; default {DEFAULT}")
+    arguments = parser.parse_args()
+    chosen = arguments.only.split(",")
     if wrong := set(chosen) - set(PARTS):
         parser.error(f"--only: {', '.join(sorted(wrong))} is none of {', '.join(PARTS)}")
-    sizes = sizes_.QUICK if given.quick else sizes_.FULL
+    sizes = sizes_.QUICK if arguments.quick else sizes_.FULL
     began = time.perf_counter()
-    results = machine() | {"quick": given.quick}
+    results = machine() | {"quick": arguments.quick}
     if results["precision"] == "fp32":
-        print("this CPU has no bf16 instructions: this engine trains in fp32, and so is the machine's rate", flush=True)
+        print("no bf16 instructions: this engine trains, and the machine's rate is measured, in fp32", flush=True)
     turns.alone(prepare, sizes)
     print(f"data ready after {time.perf_counter() - began:.0f} seconds", flush=True)
     for name in chosen:
         results |= PARTS[name](sizes)
     results["seconds"] = time.perf_counter() - began
-    given.json.write_text(json.dumps(results, indent=1))
+    arguments.json.write_text(json.dumps(results, indent=1))
     show(results)
 
 
 def prepare(sizes: sizes_.Sizes) -> None:
-    """Write and encode the text, so that no side does."""
+    """Write and encode the text before any side's time counts."""
     sizes_.text(sizes)
     sizes_.pairs(sizes)
 

@@ -1,5 +1,5 @@
-"""The other side: Hugging Face's Trainer as it comes, with the optimiser, the schedule and the number of steps that
-this engine has. Everything else is its default."""
+"""The other side: Hugging Face's Trainer as it comes, with this engine's optimiser, schedule and number of steps.
+Everything else is its default."""
 
 from collections.abc import Callable
 
@@ -11,24 +11,24 @@ from turns import Turn
 
 from xlt_utils.training.schedules import Schedule
 
-OWN_ROTARY = modeling_modernbert.apply_rotary_pos_emb  # before this engine puts its own in its place
+DEFAULT_ROTARY = modeling_modernbert.apply_rotary_pos_emb  # before this engine replaces it
 
 
 class _Turns(TrainerCallback):
-    """Says where a step begins, and ends the training after so many steps."""
+    """Reports the beginning of each step, and stops the training after `stop` steps."""
 
     def __init__(self, turn: Turn, stop: int):
         self.turn, self.stop = turn, stop
 
-    def on_step_begin(self, args, state, control, **given):
+    def on_step_begin(self, args, state, control, **keywords):
         self.turn.begins(state.global_step)
 
-    def on_step_end(self, args, state, control, **given):
+    def on_step_end(self, args, state, control, **keywords):
         control.should_training_stop = state.global_step >= self.stop
 
 
 class _Scheduled(Trainer):
-    """Trainer with a schedule of ours: its own linear one is a step off."""
+    """Trainer with this engine's schedule: Trainer's linear one is a step off."""
 
     schedule: Schedule
 
@@ -73,6 +73,6 @@ def train(
     trainer = _Scheduled(model=model, args=arguments, train_dataset=rows, data_collator=collator)
     trainer.schedule = schedule
     trainer.add_callback(_Turns(turn, stop or schedule.total))
-    modeling_modernbert.apply_rotary_pos_emb = OWN_ROTARY
+    modeling_modernbert.apply_rotary_pos_emb = DEFAULT_ROTARY
     trainer.train()
     model.eval()

@@ -1,5 +1,5 @@
-"""Processes that take turns: each works for a round of steps while all others wait, so that what else the machine does
-hits every side alike. A side is a function; it says where its steps begin and is held there until its next turn."""
+"""Processes that take turns: each works for a round of steps while all others wait, so that other load on the machine
+affects every side alike. A side is a function that reports where its steps begin and waits there for its next turn."""
 
 import contextlib
 import multiprocessing
@@ -16,7 +16,7 @@ _context = multiprocessing.get_context("fork")  # everything is imported once; t
 
 
 class Turn:
-    """A side's own view: the clock that stops between its turns, and the seconds of each step of this round."""
+    """What a side works with: a clock that stops between its turns, and the seconds of each step of this round."""
 
     def __init__(self, pipe, steps: int):
         self._pipe, self._steps = pipe, steps
@@ -25,11 +25,11 @@ class Turn:
         self._wait()
 
     def clock(self) -> float:
-        """Seconds, those in which others worked left out."""
+        """Seconds, without those in which others worked."""
         return time.perf_counter() - self._waited
 
     def begins(self, step: int) -> None:
-        """A step begins, named by its number; with it the one before has ended, and perhaps the round."""
+        """Report that a step begins, by its number: the step before it ends, and perhaps the round."""
         if step == self._step:
             return
         if self._step is not None:
@@ -41,7 +41,7 @@ class Turn:
         self._step, self._began = step, self.clock()
 
     def watched(self, batch_at: Callable[[int], dict]) -> Callable[[int], dict]:
-        """A function from the step to its batch, under which each step that asks for its batch begins."""
+        """Wrap a function from step to batch, so that a step begins when it asks for its batch."""
 
         def at(step: int) -> dict:
             self.begins(step)
@@ -56,14 +56,14 @@ class Turn:
 
 
 class Side:
-    """A process of its own that calls `work(turn, *given)` and works only when it is its turn."""
+    """A separate process that calls `work(turn, *given)` and works only when it is its turn."""
 
-    def __init__(self, steps: int, work: Callable, *given):
+    def __init__(self, steps: int, work: Callable, *arguments):
         self._pipe, theirs = _context.Pipe()
         self.rounds: list[list[float]] = []
         self.result = None
         self.goes_on = True
-        self._process = _context.Process(target=_run, args=(theirs, steps, work, given), daemon=True)
+        self._process = _context.Process(target=_run, args=(theirs, steps, work, arguments), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -83,10 +83,10 @@ class Side:
         self.result, self.goes_on = value, False
 
     def step_seconds(self, rounds: int | None = None) -> float:
-        """The median step: the first round, in which a device warms up, and the first step after each pause left out,
-        of the first so many rounds."""
+        """The median step of the first `rounds` rounds (all by default), without the first round, in which a device
+        warms up, and without the first step after each pause."""
         settled = self.rounds[1:rounds] or self.rounds
-        steps = [seconds for one in settled for seconds in (one[1:] or one)]
+        steps = [seconds for round_ in settled for seconds in (round_[1:] or round_)]
         return statistics.median(steps)
 
 
@@ -103,19 +103,19 @@ def alternate(sides: dict[str, Side], what: str) -> dict[str, Side]:
     return sides
 
 
-def alone(work: Callable, *given):
-    """What a function gives, called in a process of its own."""
-    side = Side(1, lambda turn, *given: work(*given), *given)
+def alone(work: Callable, *arguments):
+    """Call a function in a separate process and return its result."""
+    side = Side(1, lambda turn, *arguments: work(*arguments), *arguments)
     while side.goes_on:
         side.round()
     return side.result
 
 
-def _run(pipe, steps: int, work: Callable, given: tuple) -> None:
+def _run(pipe, steps: int, work: Callable, arguments: tuple) -> None:
     torch.set_num_threads(places.THREADS)
     try:
         with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
-            value = ("done", work(Turn(pipe, steps), *given))
+            value = ("done", work(Turn(pipe, steps), *arguments))
     except Exception:
         value = ("failed", traceback.format_exc())
     pipe.send(value)

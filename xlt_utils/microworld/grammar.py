@@ -1,26 +1,30 @@
-"""English and eight counterfactual languages: a typology of each, and the words that follow from it. They
-differ by degree in what multilingual encoders were found to need or to miss: word order (Dufter & Schütze 2020,
-arXiv 2005.00396; Deshpande et al. 2022, arXiv 2110.14782), script and the share of words in common (K et al.
-2020, arXiv 1912.07840: little effect in large models; Deshpande et al.: large without a shared word order),
-morphology. A word is a cognate of the English one, through the language's regular sound changes, or a root of
-its own."""
+"""English and eight counterfactual languages: a typology of each, and the words that follow from it. They differ by
+degree in what multilingual encoders were shown to depend on: word order (Dufter & Schütze 2020, arXiv 2005.00396;
+Deshpande et al. 2022, arXiv 2110.14782), script and the share of words in common (K et al. 2020, arXiv 1912.07840:
+little effect in large models; Deshpande et al.: large without a shared word order), and morphology. A word is either a
+cognate of the English one, after the language's regular sound changes, or a root that only this language has."""
 
 import itertools
 import re
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 from random import Random
+from typing import TYPE_CHECKING
 
 from xlt_utils.microworld import lexicon
+
+if TYPE_CHECKING:
+    import pandas
 
 NOMINATIVE, ACCUSATIVE, OBLIQUE = "nominative", "accusative", "oblique"
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """A language. Sides (`adpositions`, `adjectives`) are "before" or "after" the noun; `cognates` is the share
-    of words with an English root."""
+    """A language. `adpositions` and `adjectives` stand "before" or "after" the noun; `cognates` is the share of words
+    with an English root; `morphology` is fused (one ending for all features), chained (an ending for each feature) or
+    separate (words instead of endings)."""
 
     code: str
     name: str
@@ -30,66 +34,67 @@ class Grammar:
     adjectives: str = "before"
     articles: bool = True
     case: bool = False
-    morphology: str = (
-        "fused"  # fused: one ending for everything | chained: an ending each | separate: words of their own
-    )
+    morphology: str = "fused"
     script: str = "Latin"
     cognates: float = 1.0
     sounds: tuple[tuple[str, str], ...] = ()  # (pattern, replacement), in this order, on a cognate's English spelling
-    syllables: tuple[str, str, str] = ("", "", "")  # onsets, vowels and codas of the language's own roots
-    endings: tuple[tuple[str, str], ...] = field(default=())  # those that are like English
+    syllables: tuple[str, str, str] = ("", "", "")  # onsets, vowels and codas of roots that are no cognates
+    english_endings: tuple[tuple[str, str], ...] = ()  # (feature, ending) as in English
 
     @property
     def ud_name(self) -> str:
+        """The name in UDPOS's config names."""
         return "English" if self.code == "en" else self.name
 
     @property
     def umsab_name(self) -> str:
+        """The config name in UMSAB, the sentiment sets."""
         return self.ud_name.lower()
 
     @property
     def distance(self) -> float:
-        """How far from English, 0 to 1: three fifths words (not in common; half where another
-        script hides them), two fifths structure."""
+        """The distance from English, 0 to 1: three fifths for words (the share not in common, where a word in another
+        script counts as half in common), two fifths for structure."""
         words = 1 - self.cognates * (1 if self.script == "Latin" else 0.5)
         pairs = itertools.combinations("SVO", 2)
         swapped = sum(self.order.index(a) > self.order.index(b) for a, b in pairs) / 3
-        others = [
+        differences = [
             self.adpositions != "before",
             self.adjectives != "before",
             not self.articles,
             self.case,
             self.morphology != "fused",
         ]
-        return round(0.6 * words + 0.2 * swapped + 0.2 * sum(others) / len(others), 3)
+        return round(0.6 * words + 0.2 * swapped + 0.2 * sum(differences) / len(differences), 3)
 
     @cached_property
     def roots(self) -> dict[str, str]:
         """The language's word for every English lemma, in Latin letters and without endings."""
-        found: dict[str, str] = {}
+        english = {lemma: lemma for lemmas in lexicon.lemmas_by_class().values() for lemma in lemmas}
         if self.code == "en":
-            return {lemma: lemma for words in lexicon.classes().values() for lemma in words}
-        english = {lemma for words in lexicon.classes().values() for lemma in words}
-        random, taken = Random(f"roots of {self.code}"), set()
-        for kind, words in lexicon.classes().items():
-            inherited = set(sorted(words, key=lambda word: self._alienness(word))[: round(self.cognates * len(words))])
-            for lemma in words:
-                root = self.changed(lemma) if lemma in inherited else ""
+            return english
+        random = Random(f"roots of {self.code}")
+        roots: dict[str, str] = {}
+        taken: set[str] = set()
+        for kind, lemmas in lexicon.lemmas_by_class().items():
+            cognates = set(sorted(lemmas, key=self._cognate_rank)[: round(self.cognates * len(lemmas))])
+            for lemma in lemmas:
+                root = self.apply_sound_changes(lemma) if lemma in cognates else ""
                 while not root or root in taken:
-                    # No false friends: a root of its own is no English word either.
+                    # No false friends: a root that is no cognate is no other English word either.
                     root = self._root(random, 1 if kind == "function" else 2)
                     root = "" if root in english else root
                 taken.add(root)
-                found[lemma] = root.capitalize() if kind == "day" else root
-        return found
+                roots[lemma] = root.capitalize() if kind == "day" else root
+        return roots
 
-    def _alienness(self, lemma: str) -> float:
-        """Low: an early cognate. Mostly a matter of the word, so that near languages keep what far ones keep,
-        and more."""
+    def _cognate_rank(self, lemma: str) -> float:
+        """Lemmas of low rank become cognates first. The rank depends mostly on the lemma, so that near languages keep
+        the cognates of far ones, and more."""
         return zlib.crc32(lemma.encode()) + 0.5 * zlib.crc32(f"{lemma} {self.code}".encode())
 
-    def changed(self, word: str) -> str:
-        """A word after the language's sound changes."""
+    def apply_sound_changes(self, word: str) -> str:
+        """Turn an English word into the language's cognate of it."""
         for pattern, replacement in self.sounds:
             word = re.sub(pattern, replacement, word)
         return word
@@ -103,10 +108,11 @@ class Grammar:
         return "".join(parts)
 
     @cached_property
-    def ending(self) -> dict[str, str]:
-        """Endings by feature: plural, accusative, oblique, past; a fused language has one of its own for each
+    def endings(self) -> dict[str, str]:
+        """Endings by feature: plural, accusative, oblique, past; a fused language has a separate one for each
         combination."""
-        random, found, taken = Random(f"endings of {self.code}"), dict(self.endings), set()
+        random, endings = Random(f"endings of {self.code}"), dict(self.english_endings)
+        taken: set[str | None] = set()
         for feature in (
             "plural",
             ACCUSATIVE,
@@ -117,27 +123,27 @@ class Grammar:
             "plural past",
             "agreement",
         ):
-            taken.add(found.get(feature))
-            while feature not in found:
+            taken.add(endings.get(feature))
+            while feature not in endings:
                 vowels, codas = (part.split() for part in self.syllables[1:])
                 ending = vowels[int(random.random() * len(vowels))] + codas[int(random.random() * len(codas))]
                 if ending not in taken:
                     taken.add(ending)
-                    found[feature] = ending
-        return found
+                    endings[feature] = ending
+        return endings
 
-    def inflected(self, root: str, *features: str) -> str:
-        """A root with the endings for its features, in the order number, case or tense."""
+    def inflect(self, root: str, *features: str) -> str:
+        """Add to a root the endings for its features, given in the order number, case or tense."""
         features = tuple(feature for feature in features if feature and feature != NOMINATIVE)
         if not features or self.morphology == "separate":
             return root
         if self.morphology == "fused":
-            return root + self.ending[" ".join(features)]
-        return root + "".join(self.ending[feature] for feature in features)
+            return root + self.endings[" ".join(features)]
+        return root + "".join(self.endings[feature] for feature in features)
 
-    def written(self, word: str) -> str:
-        """A word in the language's script."""
-        return transliterated(word, self.script)
+    def in_script(self, word: str) -> str:
+        """Write a word in the language's script."""
+        return transliterate(word, self.script)
 
 
 _ALPHABET = "sh ch th zh ts ck qu a b c d e f g h i j k l m n o p r s t u v w x y z"
@@ -152,17 +158,18 @@ _LETTERS = {
 
 
 @cache
-def transliterated(word: str, script: str) -> str:
-    """A word in another script, letter by letter; digits, symbols and punctuation stay. Georgian knows no capitals."""
+def transliterate(word: str, script: str) -> str:
+    """Write a word in another script (Cyrillic or Georgian; others stay as they are), letter by letter; digits, symbols
+    and punctuation stay. Georgian has no capitals."""
     letters = _LETTERS.get(script)
     if not letters:
         return word
-    found, rest = "", word.lower()
+    transliterated, rest = "", word.lower()
     while rest:
         size = 2 if rest[:2] in letters else 1
-        found += letters.get(rest[:size], rest[:size])
+        transliterated += letters.get(rest[:size], rest[:size])
         rest = rest[size:]
-    return found.capitalize() if word[:1].isupper() and script == "Cyrillic" else found
+    return transliterated.capitalize() if word[:1].isupper() and script == "Cyrillic" else transliterated
 
 
 _NEAR = ("b d f g h k l m n p r s t v w br st kl", "a e i o u ai", "n r t l s m nd")
@@ -176,7 +183,8 @@ LANGUAGES: dict[str, Grammar] = {
     for grammar in (
         Grammar("en", "English", "eng"),
         Grammar(
-            "xa", "Near-SVO", "qaa", cognates=0.8, syllables=_NEAR, endings=(("plural", "s"), ("past", "ed")),
+            "xa", "Near-SVO", "qaa", cognates=0.8, syllables=_NEAR,
+            english_endings=(("plural", "s"), ("past", "ed")),
             sounds=(("th", "d"), ("w", "v"), ("ck", "k"), ("sh", "sk"), ("ee|ea", "e"), ("y$", "ig")),
         ),
         Grammar(
@@ -213,9 +221,8 @@ LANGUAGES: dict[str, Grammar] = {
 }  # fmt: skip
 
 
-def typology():
-    """The languages as a table (pandas.DataFrame), nearest to English first; `same words` is counted, the rest
-    is as declared.
+def typology() -> "pandas.DataFrame":
+    """The languages as a table, nearest to English first; `same words` is counted, the rest is as declared.
 
     Columns: code, name, order, adpositions, adjectives, articles, case, morphology, script, shared words (share
     of cognates), same words (share of the lexicon spelt as in English), distance (0..1).
@@ -236,7 +243,7 @@ def typology():
             "script": g.script,
             "shared words": g.cognates,
             "same words": round(
-                sum(g.written(root) == english[lemma] for lemma, root in g.roots.items()) / len(english), 3
+                sum(g.in_script(root) == english[lemma] for lemma, root in g.roots.items()) / len(english), 3
             ),
             "distance": g.distance,
         }

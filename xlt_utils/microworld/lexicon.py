@@ -1,20 +1,23 @@
-"""What there is to talk about: some 270 lemmas in English spelling, sorted into classes, with the relations
-that labels come from. In go plain word lists; out come classes (`NOUNS["animal"]`), verb frames, hypernyms,
-antonyms and names. Classes are listed from the commonest word to the rarest, and `spread` turns such a list
-into a table to draw from with roughly Zipf's proportions."""
+"""The vocabulary of the world: some 270 lemmas in English spelling, sorted into classes, with the relations that labels
+come from. In go plain word lists; out come classes (`NOUNS["animal"]`), verb frames, hypernyms, antonyms and names.
+Classes are listed from the commonest word to the rarest, and `zipf_table` turns such a list into a table to draw from
+in roughly Zipf's proportions."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+Item = TypeVar("Item")
 
 
 class Verb(NamedTuple):
-    """A verb and whom it takes: classes of the subject and of the object ('' for none)."""
+    """A verb and what it takes: the noun classes of its subject and of its object (none if intransitive)."""
 
     lemma: str
     subjects: tuple[str, ...]
     objects: tuple[str, ...]
 
 
-NOUNS = {
+_NOUN_LISTS = {
     "role": "doctor teacher student singer farmer driver nurse worker lawyer painter soldier cook",
     "animal": "dog cat horse bird cow wolf",
     "food": "bread apple cake soup egg potato",
@@ -30,7 +33,7 @@ NOUNS = {
     "service": "hotel room phone staff breakfast taxi",
     "organisation": "bank university club airline",
 }
-NOUNS = {kind: words.split() for kind, words in NOUNS.items()}
+NOUNS = {kind: words.split() for kind, words in _NOUN_LISTS.items()}
 HYPERNYMS = {kind: kind for kind in ("animal", "drink", "vehicle", "tool", "garment", "instrument", "building")}
 HYPERNYMS["role"] = "person"
 HYPERNYMS["text"] = "document"
@@ -97,36 +100,37 @@ MODALS = "will can must".split()
 CONJUNCTIONS = "and but or".split()
 SUBORDINATORS = "that because when although if".split()
 INTERJECTIONS = "oh wow well".split()
-MARKERS = "indeed also no".split()  # how a sentence goes on from the last: it follows, is news, or denies it
+DISCOURSE_MARKERS = "indeed also no".split()  # a sentence follows from the last one, adds to it, or denies it
 QUESTIONS = "who what where how many".split()  # and "when", a subordinator too
-NUMBERS = "two three four five ten".split()
+NUMERALS = "two three four five ten".split()
 DAYS = "Monday Tuesday Friday Sunday".split()
-OTHER = {"be": "AUX", "do": "AUX", "not": "PART", "have": "VERB", "there": "PRON", "plural": "PART"}
+OTHER_FUNCTION_WORDS = {"be": "AUX", "do": "AUX", "not": "PART", "have": "VERB", "there": "PRON", "plural": "PART"}
 
-# Names. Some serve twice (Lincoln the man, Lincoln the city; Lima the city, Lima Bank the firm), so that a name
+# Names. Some have two uses (Lincoln the man, Lincoln the city; Lima the city, Lima Bank the firm), so that a name
 # alone does not settle its class.
-_BOTH = "Lincoln Austin Florence Victoria Sydney Jordan Chester Marino".split()
-GIVEN = "Anna Peter Maria John Laura Daniel Sara Victor Elena Thomas Nina Oscar Julia Martin".split() + _BOTH[1:5]
+_AMBIGUOUS = "Lincoln Austin Florence Victoria Sydney Jordan Chester Marino".split()
+FIRST_NAMES = (
+    "Anna Peter Maria John Laura Daniel Sara Victor Elena Thomas Nina Oscar Julia Martin".split() + _AMBIGUOUS[1:5]
+)
 SURNAMES = "Keller Novak Silva Hansen Tanaka Weber Rossi Costa Larsen Meyer Santos Petrov Okafor Bauer Kimura".split()
-SURNAMES += [_BOTH[i] for i in (0, 6, 7)]
-CITIES = "Lima Oslo Rome Cairo Vienna Madrid Prague Lagos Delhi Tokyo Lisbon Dublin Havana Riga".split() + _BOTH
+SURNAMES += [_AMBIGUOUS[i] for i in (0, 6, 7)]
+CITIES = "Lima Oslo Rome Cairo Vienna Madrid Prague Lagos Delhi Tokyo Lisbon Dublin Havana Riga".split() + _AMBIGUOUS
 COUNTRIES = "Kenya Peru Norway Brazil Japan Egypt India Jordan".split()
 BRANDS = "Orion Vega Delta Nova Lumo Corvus Helix Atlas Mira Victoria".split()
 
 
-def spread(words: list, cells: int = 512) -> list:
-    """Repeat each word in proportion to 1 / (rank + 4): a uniform draw from the result is a draw by Zipf's law
-    with its head cut off."""
-    weights = [1 / (rank + 4) for rank in range(1, len(words) + 1)]
-    return [
-        word for word, w in zip(words, weights, strict=True) for _ in range(max(1, round(cells * w / sum(weights))))
-    ]
+def zipf_table(items: Sequence[Item], cells: int = 512) -> list[Item]:
+    """Repeat each item in proportion to 1 / (rank + 4): a uniform draw from the result is a draw by Zipf's law
+    with its head cut off. The result has about `cells` cells, at least one for each item."""
+    weights = [1 / (rank + 4) for rank in range(1, len(items) + 1)]
+    repeats = [max(1, round(cells * weight / sum(weights))) for weight in weights]
+    return [item for item, count in zip(items, repeats, strict=True) for _ in range(count)]
 
 
-def classes() -> dict[str, list[str]]:
-    """Every translatable lemma by part of speech, in a fixed order; names are not among them.
+def lemmas_by_class() -> dict[str, list[str]]:
+    """Every translatable lemma (all but names) by part of speech, in a fixed order.
 
-    Praise and blame are classes of their own, so that each language shares the same part of both with English.
+    Praise and blame are separate classes, so that each language shares the same part of both with English.
     """
     nouns = list(
         dict.fromkeys([w for words in NOUNS.values() for w in words] + list(HYPERNYMS.values()) + ["city", "star"])
@@ -140,8 +144,8 @@ def classes() -> dict[str, list[str]]:
         + CONJUNCTIONS
         + SUBORDINATORS
         + INTERJECTIONS
-        + MARKERS
-        + NUMBERS
+        + DISCOURSE_MARKERS
+        + NUMERALS
     )
     return {
         "NOUN": nouns,
@@ -150,7 +154,7 @@ def classes() -> dict[str, list[str]]:
         "praise": PRAISE + LIKING[1],
         "blame": BLAME + LIKING[-1],
         "ADV": [w for words in ADVERBS.values() for w in words],
-        "function": list(dict.fromkeys(function + list(OTHER))),
+        "function": list(dict.fromkeys(function + list(OTHER_FUNCTION_WORDS))),
         "day": DAYS,
         "question": QUESTIONS,
     }

@@ -1,14 +1,15 @@
-"""What is said before anyone says it: phrases, clauses and sentences without words in any order, drawn at
-random from the lexicon. A `World` draws them from one seeded stream of numbers, so the same seed gives the same
-meanings, and everything that is later said in nine languages, or labelled, starts from the same tree. Brands,
-cities and surnames have a reputation, the same in every language: opinions lean on it, as do star ratings, so
-shared names and symbols carry some of the meaning and never all of it."""
+"""Meanings before any language says them: phrases, clauses and sentences as trees of lemmas, drawn at random from the
+lexicon. A `World` draws them from one seeded stream of numbers, so the same seed gives the same meanings, and whatever
+is later said in nine languages, or labelled, starts from the same tree. Brands, cities and surnames have a reputation,
+the same in every language, with which opinions and star ratings correlate: shared names and symbols carry some of the
+meaning and never all of it."""
 
+from collections.abc import Sequence
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xlt_utils.microworld import lexicon
-from xlt_utils.microworld.lexicon import spread
+from xlt_utils.microworld.lexicon import Item, zipf_table
 
 
 class Phrase(NamedTuple):
@@ -22,17 +23,15 @@ class Phrase(NamedTuple):
     determiner: str = ""
     number: str = ""  # a numeral, in words or digits
     adjectives: tuple[str, ...] = ()
-    parts: tuple[
-        tuple[str, str], ...
-    ] = ()  # of a name: (text, kind), kind being person, place, brand or noun (translatable)
+    parts: tuple[tuple[str, str], ...] = ()  # of a name: (text, kind); kind: person, place, brand, day, noun or of
     tag: str = ""  # of a name: PER, ORG or LOC
     of: "Phrase | None" = None
     companion: "Phrase | None" = None  # joined by "and"
 
 
 class Clause(NamedTuple):
-    """One thing that happens or holds. `verb` is "be" when something is `quality` (an adjective), at a place,
-    or another phrase."""
+    """One thing that happens or holds. `verb` is "be" where the subject is `quality` (an adjective), is at a place, or
+    is another phrase."""
 
     subject: Phrase
     verb: str
@@ -45,12 +44,12 @@ class Clause(NamedTuple):
     tense: str = "past"  # past or present
     modal: str = ""
     negated: bool = False
-    there: bool = False  # existential
-    asked: str = ""  # of a question: the part asked for, `subject`, `object`, `oblique 0` ... or `time`
+    existential: bool = False  # there is, there are
+    asked_part: str = ""  # of a question: the part asked for, `subject`, `object`, `oblique 0` ... or `time`
 
 
 class Sentence(NamedTuple):
-    """Clauses joined by connectives (the first one's is "" or a subordinator), with an interjection before and
+    """Clauses, each after its connective (the first one's is "" or a subordinator), with an interjection before and
     symbols after."""
 
     clauses: tuple[tuple[str, Clause], ...]
@@ -60,24 +59,24 @@ class Sentence(NamedTuple):
 
 
 def reputation(name: str) -> int:
-    """+1 or -1: what people think of a name, the same in every language and for every seed."""
+    """What people think of a name, +1 or -1: the same in every language and for every seed."""
     return 1 if name in _LIKED else -1
 
 
 _LIKED = frozenset(lexicon.SURNAMES[::2] + lexicon.CITIES[1::2] + lexicon.BRANDS[::2])
 
-
-_ZIPF = {kind: spread(words) for kind, words in lexicon.NOUNS.items()}
+_ZIPF = {kind: zipf_table(words) for kind, words in lexicon.NOUNS.items()}
 _FIRST, _SURNAMES, _CITIES, _COUNTRIES, _BRANDS = (
-    spread(names) for names in (lexicon.GIVEN, lexicon.SURNAMES, lexicon.CITIES, lexicon.COUNTRIES, lexicon.BRANDS)
+    zipf_table(names)
+    for names in (lexicon.FIRST_NAMES, lexicon.SURNAMES, lexicon.CITIES, lexicon.COUNTRIES, lexicon.BRANDS)
 )
 _TRANSITIVE, _INTRANSITIVE, _MOTION, _GIVING = (
-    spread(verbs) for verbs in (lexicon.TRANSITIVE, lexicon.INTRANSITIVE, lexicon.MOTION, lexicon.GIVING)
+    zipf_table(verbs) for verbs in (lexicon.TRANSITIVE, lexicon.INTRANSITIVE, lexicon.MOTION, lexicon.GIVING)
 )
-_ADJECTIVES = spread(lexicon.ADJECTIVES["plain"] + lexicon.ADJECTIVES["colour"])
-_OPINION = {1: spread(lexicon.PRAISE), -1: spread(lexicon.BLAME)}
+_ADJECTIVES = zipf_table(lexicon.ADJECTIVES["plain"] + lexicon.ADJECTIVES["colour"])
+_OPINION = {1: zipf_table(lexicon.PRAISE), -1: zipf_table(lexicon.BLAME)}
 _FACES = {1: (":)", "★ ★ ★ ★ ★", "★ ★ ★ ★", "9/10", "♥"), -1: (":(", "★", "★ ★", "2/10", "✗")}
-PLACES = ("building", "place")
+PLACE_GROUPS = ("building", "place")
 
 
 class World:
@@ -86,8 +85,8 @@ class World:
     def __init__(self, seed: str):
         self.random = Random(seed).random
 
-    def pick(self, items):
-        """One item, all equally likely."""
+    def pick(self, items: Sequence[Item]) -> Item:
+        """Draw one item, all equally likely."""
         return items[int(self.random() * len(items))]
 
     def chance(self, probability: float) -> bool:
@@ -109,6 +108,7 @@ class World:
     def firm(self) -> Phrase:
         brand, noun = (self.pick(_BRANDS), "brand"), (self.pick(_ZIPF["organisation"]), "noun")
         draw = self.random()
+        parts: tuple[tuple[str, str], ...]
         if draw < 0.35:
             parts = (brand,)
         elif draw < 0.6:
@@ -135,17 +135,16 @@ class World:
         adjectives = (self.pick(_ADJECTIVES),) if not plain and self.chance(0.25) else ()
         owner = None
         if not plain and self.chance(0.05):
-            owner = self.city() if group in ("role", *PLACES) else self.person()
+            owner = self.city() if group in ("role", *PLACE_GROUPS) else self.person()
         return Phrase("noun", head, group, plural, determiner, number, adjectives, of=owner)
 
     def number(self) -> str:
-        return self.pick(lexicon.NUMBERS) if self.chance(0.5) else str(2 + int(self.random() ** 3 * 98))
+        return self.pick(lexicon.NUMERALS) if self.chance(0.5) else str(2 + int(self.random() ** 3 * 98))
 
     def someone(self, groups: tuple[str, ...], plain: bool = False, pronouns: bool = False) -> Phrase:
         if pronouns and self.chance(0.14):
-            return Phrase(
-                "pronoun", (pronoun := self.pick(lexicon.PRONOUNS[:6])), "name", plural=pronoun in ("they", "we", "you")
-            )
+            pronoun = self.pick(lexicon.PRONOUNS[:6])
+            return Phrase("pronoun", pronoun, "name", plural=pronoun in ("they", "we", "you"))
         group = self.pick(groups)
         if group == "name":
             person = self.person()
@@ -159,10 +158,10 @@ class World:
     def where(self) -> tuple[str, Phrase]:
         if self.chance(0.5):
             return "in", self.city()
-        return self.pick(("in", "near", "behind")), self.thing(self.pick(PLACES), plain=True)
+        return self.pick(("in", "near", "behind")), self.thing(self.pick(PLACE_GROUPS), plain=True)
 
-    def when(self) -> dict:
-        """Keyword arguments of a clause: an adverb of time, a day or a year."""
+    def when(self) -> dict[str, Any]:
+        """Draw an adverb of time, a day or a year, as the fields of a clause."""
         draw = self.random()
         if draw < 0.45:
             time = self.pick(lexicon.ADVERBS["time"])
@@ -176,7 +175,7 @@ class World:
     # Events and facts
 
     def event(self, plain: bool = False) -> Clause:
-        """Somebody does something; `plain` leaves modals, pronouns and phrases within phrases out."""
+        """Somebody does something; `plain`: without modals, pronouns and phrases within phrases."""
         draw = self.random()
         if draw < 0.6:
             verb = self.pick(_TRANSITIVE)
@@ -201,7 +200,7 @@ class World:
                 self.someone(verb.objects, plain),
                 obliques=(("to", self.someone(("name", "role"), plain)),),
             )
-        changes = {}
+        changes: dict[str, Any] = {}
         if self.chance(0.3):
             changes |= self.when()
             changes["obliques"] = clause.obliques + changes.get("obliques", ())
@@ -217,7 +216,7 @@ class World:
         return clause._replace(**changes)
 
     def fact(self) -> Clause:
-        """Who is what, where something is, how many there are."""
+        """Somebody is something, something is somewhere, or there are so many of something."""
         draw = self.random()
         if draw < 0.35:
             subject = self.person()
@@ -226,16 +225,17 @@ class World:
                 role = role._replace(determiner="the", of=self.city() if self.chance(0.6) else self.firm())
             return Clause(subject, "be", role, tense=self.pick(("past", "present")))
         if draw < 0.6:
-            group = self.pick(("role", "animal", "vehicle", "garment", *PLACES))
+            group = self.pick(("role", "animal", "vehicle", "garment", *PLACE_GROUPS))
             subject = self.thing(group)._replace(adjectives=())
             quality = self.pick(_ADJECTIVES)
             degree = self.pick(lexicon.ADVERBS["degree"]) if self.chance(0.2) else ""
             tense, negated = self.pick(("past", "present")), self.chance(0.15)
             return Clause(subject, "be", quality=quality, degree=degree, tense=tense, negated=negated)
         if draw < 0.8:
-            things = self.thing(self.pick(("role", "animal", "vehicle", *PLACES)), plain=True)
+            things = self.thing(self.pick(("role", "animal", "vehicle", *PLACE_GROUPS)), plain=True)
             things = things._replace(plural=True, determiner="", number=self.number())
-            return Clause(things, "be", obliques=(self.where(),), tense=self.pick(("past", "present")), there=True)
+            where, tense = self.where(), self.pick(("past", "present"))
+            return Clause(things, "be", obliques=(where,), tense=tense, existential=True)
         if draw < 0.9:
             amount = str(int(self.random() ** 2 * 90 + 2) * self.pick((1, 1, 10, 100)))
             people = Phrase("noun", "worker" if self.chance(0.5) else "student", "role", True, number=amount)
@@ -245,7 +245,7 @@ class World:
         )
 
     def statement(self) -> Sentence:
-        """Any sentence but an opinion: one clause, or two joined."""
+        """A sentence that is no opinion: one clause, or two joined."""
         first = self.event() if self.chance(0.68) else self.fact()
         draw = self.random()
         opener = self.pick(lexicon.INTERJECTIONS) if self.chance(0.06) else ""
@@ -272,13 +272,16 @@ class World:
     # Opinions
 
     def opinion(self, polarity: int, topic: str, rated: float = 0.4) -> Sentence:
-        """A judgement of something, `polarity` +1 or -1; topic "film" or "service"; the share `rated` has a rating.
+        """A judgement that words alone do not settle: "not bad" is praise, "although the music is bad, the story is
+        great" is praise, and names and ratings agree with the polarity most of the time only.
 
-        Three things keep words from settling it alone: "not bad" is praise, "although the music is bad, the
-        story is great" is praise, and names and ratings go with the polarity only mostly.
+        Args:
+            polarity: +1 or -1.
+            topic: "film" or "service".
+            rated: the share of opinions with a rating.
         """
         clause = self._judgement(polarity, topic)
-        clauses = (("", clause),)
+        clauses: tuple[tuple[str, Clause], ...] = (("", clause),)
         draw = self.random()
         if draw < 0.25:
             concession = self._judgement(-polarity, topic, negatable=False)
@@ -288,7 +291,7 @@ class World:
                 clauses = (("", concession), ("but", clause))
         elif draw < 0.65:
             clauses = (("", clause), ("and", self._judgement(polarity, topic)))
-        symbols = ()
+        symbols: tuple[str, ...] = ()
         if self.chance(rated):
             lean = polarity if self.chance(0.9) else -polarity
             symbols = tuple(self.pick(_FACES[lean]).split())
@@ -301,18 +304,16 @@ class World:
         subject = Phrase("noun", self.pick(_ZIPF[topic]), topic, determiner=self.pick(("the", "the", "this")))
         if self.chance(0.45):
             lean = polarity if self.chance(0.8) else -polarity
-            subject = subject._replace(of=self._known(lean, topic))
-        present = "present" if self.chance(0.5) else "past"
+            subject = subject._replace(of=self._name_of_repute(lean, topic))
+        tense = "present" if self.chance(0.5) else "past"
         if self.chance(0.25):
             people = self.someone(("name", "role"), plain=True, pronouns=True)
-            return Clause(people, self.pick(lexicon.LIKING[wording]), subject, tense=present, negated=negated)
+            return Clause(people, self.pick(lexicon.LIKING[wording]), subject, tense=tense, negated=negated)
         degree = self.pick(lexicon.ADVERBS["degree"]) if self.chance(0.3) else ""
-        return Clause(
-            subject, "be", quality=self.pick(_OPINION[wording]), degree=degree, tense=present, negated=negated
-        )
+        return Clause(subject, "be", quality=self.pick(_OPINION[wording]), degree=degree, tense=tense, negated=negated)
 
-    def _known(self, lean: int, topic: str) -> Phrase:
-        """A name with the reputation `lean`: film people for films, firms and cities for services."""
+    def _name_of_repute(self, lean: int, topic: str) -> Phrase:
+        """A name with the reputation `lean`: a person for films, a firm or a city for services."""
         while True:
             if topic == "film":
                 name, kind, tag, group = self.pick(_SURNAMES), "person", "PER", "name"

@@ -1,15 +1,15 @@
-"""Pairs that say the same, or not, in the same words. PAWS-X: sentences put in another order, beside sentences where
-two participants have changed places. QQP: questions asked in other words, beside questions that ask for something
+"""Pairs that mean the same, or not, in the same words. For PAWS-X: sentences in another order, beside sentences in
+which two participants have changed places. For QQP: questions in other words, beside questions that ask for something
 else. Order and wording change in both classes alike, so that neither gives the label away."""
 
 from typing import NamedTuple
 
 from xlt_utils.microworld.meanings import Clause, Phrase, Sentence, World
-from xlt_utils.microworld.questions import TAKERS, Scene, asking
-from xlt_utils.microworld.speech import Speaker, joined
+from xlt_utils.microworld.questions import VERBS_BY_OBJECT, Scene, as_question
+from xlt_utils.microworld.speech import Speaker, join_tokens
 
 
-class Pair(NamedTuple):
+class ParaphrasePair(NamedTuple):
     """Two sentences; label 1 where they mean the same."""
 
     first: Sentence
@@ -20,9 +20,9 @@ class Pair(NamedTuple):
 # Sentences
 
 
-def pair(world: World) -> Pair:
-    """Two sentences of the same words, said in another order (1) or of others (0); every fourth of the latter has
-    another word instead."""
+def draw_paraphrase(world: World) -> ParaphrasePair:
+    """Draw two sentences: the same meaning in another order (1), or the same words with another meaning (0); every
+    fourth of the latter has another word instead."""
     label = int(world.random() * 2)
     while True:
         build = world.pick((_together, _joined, _joined, _because, _traded))
@@ -33,7 +33,7 @@ def pair(world: World) -> Pair:
         if second and (label or world.chance(0.85)):
             second = _reordered(world, second)
         if second and second != first:
-            return Pair(first, second, label)
+            return ParaphrasePair(first, second, label)
 
 
 def _clause(scene: Scene) -> Clause:
@@ -42,11 +42,11 @@ def _clause(scene: Scene) -> Clause:
 
 def _together(world: World, scene: Scene) -> Sentence:
     """Two people do something: Anna and Peter helped the nurse in Oslo."""
-    one, two, three = scene.people
-    group = "name" if three.kind == "name" else "role"
-    verb = world.pick(TAKERS[group])
+    first, second, helped = scene.people
+    group = "name" if helped.kind == "name" else "role"
+    verb = world.pick(VERBS_BY_OBJECT[group])
     oblique = (("in", world.pick(scene.places)),) if world.chance(0.5) else ()
-    return Sentence((("", Clause(one._replace(companion=two), verb, three, obliques=oblique)),))
+    return Sentence((("", Clause(first._replace(companion=second), verb, helped, obliques=oblique)),))
 
 
 def _joined(world: World, scene: Scene) -> Sentence:
@@ -59,20 +59,20 @@ def _because(world: World, scene: Scene) -> Sentence:
 
 def _traded(world: World, scene: Scene) -> Sentence:
     """Somebody sells something to somebody, or buys it from them."""
-    verb, preposition = world.pick(sorted(_SIDE.items()))
-    one, two, _ = scene.people
-    obliques = ((preposition, two),)
+    verb, preposition = world.pick(sorted(_TRADE_PREPOSITIONS.items()))
+    subject, partner, _ = scene.people
+    obliques: tuple[tuple[str, Phrase], ...] = ((preposition, partner),)
     if world.chance(0.5):
         obliques = (*obliques, ("in", world.pick(scene.places)))
-    return Sentence((("", Clause(one, verb, world.pick(scene.things), obliques=obliques)),))
+    return Sentence((("", Clause(subject, verb, world.pick(scene.things), obliques=obliques)),))
 
 
 _CONVERSE = {"buy": ("sell", "to"), "sell": ("buy", "from")}
-_SIDE = {"buy": "from", "sell": "to"}
+_TRADE_PREPOSITIONS = {"buy": "from", "sell": "to"}
 
 
-def traded(clause: Clause) -> Clause:
-    """A trade as the other side tells it."""
+def converse_trade(clause: Clause) -> Clause:
+    """Turn a trade into the converse one: "Anna sold Ben a car" into "Ben bought a car from Anna"."""
     (_, other), *rest = clause.obliques
     verb, preposition = _CONVERSE[clause.verb]
     return clause._replace(subject=other, verb=verb, obliques=((preposition, clause.subject), *rest))
@@ -87,9 +87,14 @@ def _reordered(world: World, sentence: Sentence) -> Sentence:
             return sentence._replace(clauses=(("", second), ("and", first)))
         return sentence._replace(clauses=((link, second), ("", first)))
     if first.subject.companion:
-        one, two = first.subject._replace(companion=None), first.subject.companion
-        return sentence._replace(clauses=(("", first._replace(subject=two._replace(companion=one))),))
-    return sentence._replace(clauses=(("", traded(first)),))
+        return sentence._replace(clauses=(("", _with_companions_exchanged(first)),))
+    return sentence._replace(clauses=(("", converse_trade(first)),))
+
+
+def _with_companions_exchanged(clause: Clause) -> Clause:
+    alone, companion = clause.subject._replace(companion=None), clause.subject.companion
+    assert companion is not None
+    return clause._replace(subject=companion._replace(companion=alone))
 
 
 def _swapped(world: World, scene: Scene, sentence: Sentence) -> Sentence | None:
@@ -97,34 +102,39 @@ def _swapped(world: World, scene: Scene, sentence: Sentence) -> Sentence | None:
     (_, first), *rest = sentence.clauses
     if not rest:
         if first.subject.companion:
-            one, two = first.subject._replace(companion=None), first.subject.companion
-            changed = first._replace(subject=one._replace(companion=first.object), object=two)
+            changed = first._replace(
+                subject=first.subject._replace(companion=first.object), object=first.subject.companion
+            )
         else:
-            (preposition, other), *others = first.obliques
-            changed = first._replace(subject=other, obliques=((preposition, first.subject), *others))
+            changed = _with_oblique_as_subject(first)
         return sentence._replace(clauses=(("", changed),))
     link, second = rest[0]
     if link != "and" and world.chance(0.4):
         return sentence._replace(clauses=(("", second), (link, first)))
     ways = []
     for slot in ("subject", "object", "verb", "obliques", "time"):
-        one, two = getattr(first, slot), getattr(second, slot)
-        if one and two and one != two:
-            changed = first._replace(**{slot: two}), second._replace(**{slot: one})
-            if sorted(changed, key=str) != sorted((first, second), key=str) and not any(map(_reflexive, changed)):
-                ways.append(changed)
+        of_first, of_second = getattr(first, slot), getattr(second, slot)
+        if of_first and of_second and of_first != of_second:
+            swapped = first._replace(**{slot: of_second}), second._replace(**{slot: of_first})
+            if sorted(swapped, key=str) != sorted((first, second), key=str) and not any(map(_is_reflexive, swapped)):
+                ways.append(swapped)
     if not ways:
         return None
     first, second = world.pick(ways)
     return sentence._replace(clauses=(("", first), (link, second)))
 
 
-def _reflexive(clause: Clause) -> bool:
+def _with_oblique_as_subject(clause: Clause) -> Clause:
+    (preposition, other), *rest = clause.obliques
+    return clause._replace(subject=other, obliques=((preposition, clause.subject), *rest))
+
+
+def _is_reflexive(clause: Clause) -> bool:
     return clause.subject == clause.object or any(phrase == clause.subject for _, phrase in clause.obliques)
 
 
 def _replaced(world: World, scene: Scene, sentence: Sentence) -> Sentence | None:
-    """One word another: somebody else, another place."""
+    """The same with one word replaced: somebody else, or another place."""
     (opening, first), *rest = sentence.clauses
     people = [person for person in scene.people if person not in _participants(sentence)]
     if people and not first.subject.companion:
@@ -138,10 +148,11 @@ def _replaced(world: World, scene: Scene, sentence: Sentence) -> Sentence | None
 
 
 def _participants(sentence: Sentence) -> list[Phrase]:
-    found = []
+    participants = []
     for _, clause in sentence.clauses:
-        found += [clause.subject, clause.object, *(phrase for _, phrase in clause.obliques)]
-    return found
+        phrases = (clause.subject, clause.object, *(phrase for _, phrase in clause.obliques))
+        participants += [phrase for phrase in phrases if phrase is not None]
+    return participants
 
 
 # Questions
@@ -149,47 +160,48 @@ def _participants(sentence: Sentence) -> list[Phrase]:
 FRAMES = ("{}", "{}", "do you know {}", "can you say {}", "does the teacher know {}", "who can say {}")
 
 
-class Asking(NamedTuple):
-    """A question as one asks it: directly, or in a frame (can you say when ...)."""
+class FramedQuestion(NamedTuple):
+    """A question, asked directly or in a frame (can you say when ...)."""
 
     clause: Clause
     frame: str
 
     def text(self, english: Speaker) -> str:
+        """The question as text."""
         if self.frame == "{}":
             return english.text(Sentence((("", self.clause),), mark="?"))
-        said = self.frame.format(joined(english.indirect(self.clause)))
-        return said[0].upper() + said[1:] + "?"
+        text = self.frame.format(join_tokens(english.indirect_question(self.clause)))
+        return text[0].upper() + text[1:] + "?"
 
 
-class Questions(NamedTuple):
+class QuestionPair(NamedTuple):
     """Two questions; label 1 where one answer serves both."""
 
-    first: Asking
-    second: Asking
+    first: FramedQuestion
+    second: FramedQuestion
     label: int
 
 
-def questions(world: World) -> Questions:
-    """A pair of questions in English: for the same in other words (1), or for something else (0)."""
+def draw_question_pair(world: World) -> QuestionPair:
+    """Draw two questions in English: for the same in other words (1), or for something else (0)."""
     label = int(world.random() * 2)
     while True:
         scene = Scene(world, "trading" if world.chance(0.3) else "")
         clause = _statement(world, scene)
-        asked = world.pick(_parts(clause))
-        other = (clause, asked) if label else _else(world, scene, clause, asked)
+        part = world.pick(_parts(clause))
+        other = (clause, part) if label else _other_question(world, scene, clause, part)
         if other and world.chance(0.5):
-            other = _turned(*other)
+            other = _rephrased(*other)
         if not other:
             continue
-        clauses = asking(clause, asked), asking(*other)
+        first, second = as_question(clause, part), as_question(*other)
         frames = world.pick(FRAMES), world.pick(FRAMES)
-        if clauses[0] != clauses[1] or (label and frames[0] != frames[1]):
-            return Questions(Asking(clauses[0], frames[0]), Asking(clauses[1], frames[1]), label)
+        if first != second or (label and frames[0] != frames[1]):
+            return QuestionPair(FramedQuestion(first, frames[0]), FramedQuestion(second, frames[1]), label)
 
 
 def _statement(world: World, scene: Scene) -> Clause:
-    """What the questions are about: a trade, somebody's deed, or that of two."""
+    """What the questions are about: a trade, or a deed of one person or two."""
     if scene.kind == "trading":
         return _traded(world, scene).clauses[0][1]
     clause = scene.fact().clause()
@@ -200,47 +212,47 @@ def _statement(world: World, scene: Scene) -> Clause:
 
 
 def _parts(clause: Clause) -> list[str]:
-    found = [part for part in ("subject", "object", "time") if getattr(clause, part)]
-    return found + [f"oblique {i}" for i in range(len(clause.obliques))]
+    parts = [part for part in ("subject", "object", "time") if getattr(clause, part)]
+    return parts + [f"oblique {i}" for i in range(len(clause.obliques))]
 
 
 def _is_trade(clause: Clause) -> bool:
-    return bool(clause.obliques) and clause.obliques[0][0] == _SIDE.get(clause.verb)
+    return bool(clause.obliques) and clause.obliques[0][0] == _TRADE_PREPOSITIONS.get(clause.verb)
 
 
-def _turned(clause: Clause, asked: str) -> tuple[Clause, str]:
+_SUBJECT_TO_OBLIQUE = {"subject": "oblique 0", "oblique 0": "subject"}
+_SUBJECT_TO_OBJECT = {"subject": "object", "object": "subject"}
+
+
+def _rephrased(clause: Clause, part: str) -> tuple[Clause, str]:
     """The same in other words, where there are any."""
     if _is_trade(clause):
-        return traded(clause), {"subject": "oblique 0", "oblique 0": "subject"}.get(asked, asked)
+        return converse_trade(clause), _SUBJECT_TO_OBLIQUE.get(part, part)
     if clause.subject.companion:
-        one, two = clause.subject._replace(companion=None), clause.subject.companion
-        return clause._replace(subject=two._replace(companion=one)), asked
-    return clause, asked
+        return _with_companions_exchanged(clause), part
+    return clause, part
 
 
-def _else(world: World, scene: Scene, clause: Clause, asked: str) -> tuple[Clause, str] | None:
+def _other_question(world: World, scene: Scene, clause: Clause, part: str) -> tuple[Clause, str] | None:
     """Another question with most of the words: for another part, with two participants exchanged, another verb or
     another participant."""
     draw = world.random()
     if draw < 0.25:
-        others = [part for part in _parts(clause) if part != asked]
-        return (clause, world.pick(others)) if others else None
+        other_parts = [other for other in _parts(clause) if other != part]
+        return (clause, world.pick(other_parts)) if other_parts else None
     if draw < 0.65:
         if clause.object and clause.object.group == clause.subject.group and not clause.subject.companion:
             swapped = clause._replace(subject=clause.object, object=clause.subject)
-            return swapped, {"subject": "object", "object": "subject"}.get(asked, asked)
+            return swapped, _SUBJECT_TO_OBJECT.get(part, part)
         if clause.obliques and clause.obliques[0][1] in scene.people and not clause.subject.companion:
-            (preposition, other), *rest = clause.obliques
-            swapped = clause._replace(subject=other, obliques=((preposition, clause.subject), *rest))
-            return swapped, {"subject": "oblique 0", "oblique 0": "subject"}.get(asked, asked)
+            return _with_oblique_as_subject(clause), _SUBJECT_TO_OBLIQUE.get(part, part)
         return None
     if draw < 0.8:
         if _is_trade(clause):
             verb, preposition = _CONVERSE[clause.verb]
-            return clause._replace(
-                verb=verb, obliques=((preposition, clause.obliques[0][1]), *clause.obliques[1:])
-            ), asked
-        others = [verb for verb in scene.verbs if verb != clause.verb]
-        return clause._replace(verb=world.pick(others)), asked
+            (_, partner), *rest = clause.obliques
+            return clause._replace(verb=verb, obliques=((preposition, partner), *rest)), part
+        verbs = [verb for verb in scene.verbs if verb != clause.verb]
+        return clause._replace(verb=world.pick(verbs)), part
     changed = _replaced(world, scene, Sentence((("", clause),)))
-    return changed and (changed.clauses[0][1], asked)
+    return (changed.clauses[0][1], part) if changed else None
