@@ -10,8 +10,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
 
 import pytest  # noqa: E402
-
-WORLD = {"seed": 0, "sentences": 6_000, "bilingual": 0.05, "languages": ["en", "xa", "xh"]}
+from world_settings import WORLD  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -23,21 +22,21 @@ def world() -> str:
 
 
 @pytest.fixture(scope="session")
-def pieces(world):
+def vocabulary(world):
     """A vocabulary of that world's English and its nearest and farthest language."""
     from xlt_utils.training import tokenization
 
-    return tokenization.study_vocabulary(world, ["en", "xa", "xh"], 1_000, 2_000, 0.3)
+    return tokenization.study_vocabulary(world, ["en", "xa", "xh"], size=1_000, sample_lines=2_000, exponent=0.3)
 
 
 @pytest.fixture(scope="session")
-def checkpoint(pieces, tmp_path_factory):
+def checkpoint(vocabulary, tmp_path_factory):
     """The folder of a two-layer encoder with random weights and that vocabulary."""
     from xlt_utils.training import encoders
 
     folder = tmp_path_factory.mktemp("encoder")
-    shape = {"layers": 2, "width": 32, "heads": 2, "vocabulary": len(pieces.tokenizer), "length": 64}
+    shape = {"layers": 2, "width": 32, "heads": 2, "vocabulary": len(vocabulary.tokenizer), "length": 64}
     encoders.save_encoder(
-        encoders.create_encoder(encoders.configuration("modernbert", **shape), seed=0), pieces.tokenizer, folder
+        encoders.create_encoder(encoders.make_config("modernbert", **shape), seed=0), vocabulary.tokenizer, folder
     )
     return folder

@@ -40,7 +40,7 @@ def test_lines_that_a_test_holds_are_left_out_and_counted(mirror):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "second", "same"),
     [
         ("Straße, bitte!", "STRASSE BITTE", True),
         ("我 在 家。", "我在家", True),
@@ -49,8 +49,8 @@ def test_lines_that_a_test_holds_are_left_out_and_counted(mirror):
         ("a+b", "ab", False),  # a symbol is no punctuation
     ],
 )
-def test_case_space_and_punctuation_do_not_count(one, other, same):
-    assert (decontaminate.normalised(one) == decontaminate.normalised(other)) is same
+def test_case_space_and_punctuation_do_not_count(first, second, same):
+    assert (decontaminate.normalise(first) == decontaminate.normalise(second)) is same
 
 
 def test_the_embedded_text_holds_no_evaluation_sentence(world):
@@ -66,13 +66,13 @@ MIRROR = paths.ROOT.parent / "shared" / "mirror"
 def test_tatoebas_test_sentences_go_from_the_real_text():
     place, task = loading.locate(str(MIRROR)), TASKS["tatoeba"]
     columns = [column for code in ("ar", "hi") for column in loading.read_split(task.test[0], place, code).values()]
-    tests = {decontaminate.normalised(text) for column in columns for text in column}
+    tests = {decontaminate.normalise(text) for column in columns for text in column}
 
-    def held(lines: list[str]) -> int:
-        return sum(decontaminate.normalised(line) in tests for line in lines)
+    def test_lines(lines: list[str]) -> int:
+        return sum(decontaminate.normalise(line) in tests for line in lines)
 
     for language, least in (("ar", 700), ("hi", 260)):
-        before = sum(held(lines) for lines in loading.read_text(place, language))
+        before = sum(test_lines(lines) for lines in loading.read_text(place, language))
         cleaned = list(decontaminate.clean_text(place, language))
-        assert before >= least and sum(held(lines) for lines, _ in cleaned) == 0
+        assert before >= least and sum(test_lines(lines) for lines, _ in cleaned) == 0
         assert before <= sum(dropped for _, dropped in cleaned) < before + 20

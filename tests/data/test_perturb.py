@@ -1,3 +1,5 @@
+"""Perturbed text: only letters change, at the rate, reproducibly, and never an answer."""
+
 import itertools
 import json
 import os
@@ -42,7 +44,7 @@ CONTEXTS = {
 def question(language: str) -> dict:
     """A question whose context is in a language; its answers stand at every place that they occur at."""
     context, texts = CONTEXTS[language]
-    places = [(text, found.start()) for text in texts for found in regex.finditer(regex.escape(text), context)]
+    places = [(text, match.start()) for text in texts for match in regex.finditer(regex.escape(text), context)]
     answers = [{"text": text, "start": start} for text, start in places]
     return {"id": language, "text": context, "context": context, "answers": answers}
 
@@ -71,20 +73,20 @@ def test_words_and_answers_stay_valid_in_every_script(language, kind):
     copy = json.loads(json.dumps(whole))
     for seed in range(100):
         for rate in (*RATES, 1.0):
-            found = perturb.perturb(whole, kind, rate, seed)
-            assert_valid_span(whole, found)
-            changes += found["context"] != whole["context"] and found["text"] != whole["text"]
+            perturbed = perturb.perturb_example(whole, kind, rate, seed)
+            assert_valid_span(whole, perturbed)
+            changes += perturbed["context"] != whole["context"] and perturbed["text"] != whole["text"]
     assert whole == copy, "the example that came in was changed"
     assert changes > 50 or kind == "diacritics"
 
 
 @pytest.mark.parametrize("language", ["zh", "th", "hi", "de"])
-def test_any_piece_of_a_context_may_be_the_answer(language):
+def test_any_part_of_a_context_may_be_the_answer(language):
     context, _ = CONTEXTS[language]
     for seed, (start, length) in enumerate(itertools.product(range(len(context) - 4), range(1, 5))):
         answers = [{"text": context[start : start + length], "start": start}]
         whole = {"id": "0", "text": "", "context": context, "answers": answers}
-        assert_valid_span(whole, perturb.perturb(whole, "typos", 1.0, seed))
+        assert_valid_span(whole, perturb.perturb_example(whole, "typos", 1.0, seed))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,9 +96,9 @@ def test_token_lists_keep_their_words(kind):
         words = [*context.split(), "2008", "…", "।", "\u0301", "\u064f", "a", "ำ", "中"]
         example = {"id": 7, "tokens": words, "label": [0] * len(words)}
         for seed in range(100):
-            found = perturb.perturb(example, kind, 1.0, seed)
-            assert found["label"] == example["label"] and len(found["tokens"]) == len(words)
-            for before, after in zip(words, found["tokens"], strict=True):
+            perturbed = perturb.perturb_example(example, kind, 1.0, seed)
+            assert perturbed["label"] == example["label"] and len(perturbed["tokens"]) == len(words)
+            for before, after in zip(words, perturbed["tokens"], strict=True):
                 assert_valid(before, after)
                 assert after and not regex.search(r"\s", after)
                 if kind == "typos":
@@ -109,9 +111,9 @@ def test_the_rate_is_hit_and_lower_rates_are_within_higher_ones(rate):
     changed = total = 0
     for name in range(150):
         example = {"id": name, "tokens": words, "label": []}
-        found = perturb.perturb(example, "typos", rate, 1)["tokens"]
-        more = perturb.perturb(example, "typos", 2 * rate, 1)["tokens"]
-        for before, after, again in zip(words, found, more, strict=True):
+        perturbed = perturb.perturb_example(example, "typos", rate, 1)["tokens"]
+        more = perturb.perturb_example(example, "typos", 2 * rate, 1)["tokens"]
+        for before, after, again in zip(words, perturbed, more, strict=True):
             changed, total = changed + (after != before), total + 1
             assert after in (before, again)
     assert changed / total == pytest.approx(rate, abs=4 * (rate * (1 - rate) / total) ** 0.5)
@@ -122,13 +124,13 @@ def test_running_text_hits_the_rate_and_nests_without_spaces_too(language):
     text = CONTEXTS[language][0] * 40
     changes = []
     for rate in (0.0, *RATES):
-        found = perturb.perturb({"id": 0, "text": text, "label": 0}, "typos", rate, 3)["text"]
-        pieces = perturb._WORD.findall(text)
-        changed = perturb._words(pieces, text, "typos", rate, f"3{chr(0)}0{chr(0)}text")
-        places = {n: new for n, (old, new) in enumerate(zip(pieces, changed, strict=True)) if old != new}
-        assert found == "".join(itertools.chain(*zip(perturb._WORD.split(text), [*changed, ""], strict=True)))
+        perturbed = perturb.perturb_example({"id": 0, "text": text, "label": 0}, "typos", rate, 3)["text"]
+        words = perturb._WORD.findall(text)
+        changed = perturb._perturb_words(words, text, "typos", rate, f"3{chr(0)}0{chr(0)}text")
+        places = {n: new for n, (old, new) in enumerate(zip(words, changed, strict=True)) if old != new}
+        assert perturbed == "".join(itertools.chain(*zip(perturb._WORD.split(text), [*changed, ""], strict=True)))
         changes.append(places)
-        lettered = sum(bool(regex.search(r"\p{L}", piece)) for piece in pieces)
+        lettered = sum(bool(regex.search(r"\p{L}", word)) for word in words)
         assert len(places) / lettered == pytest.approx(rate, abs=4 * (rate * (1 - rate) / lettered) ** 0.5)
     for fewer, more in itertools.pairwise(changes):
         assert fewer.items() <= more.items()
@@ -136,11 +138,11 @@ def test_running_text_hits_the_rate_and_nests_without_spaces_too(language):
 
 def test_the_same_in_every_process():
     code = (
-        "import json, sys; from xlt_utils.data import perturb\n"
-        "print(json.dumps([perturb.perturb(e, k, 0.2, 5) for e in json.load(sys.stdin) for k in perturb.KINDS]))"
+        "import json, sys; from xlt_utils.data.perturb import KINDS, perturb_example\n"
+        "print(json.dumps([perturb_example(e, k, 0.2, 5) for e in json.load(sys.stdin) for k in KINDS]))"
     )
     wholes = [question(language) for language in CONTEXTS]
-    here = [perturb.perturb(example, kind, 0.2, 5) for example in wholes for kind in KINDS]
+    here = [perturb.perturb_example(example, kind, 0.2, 5) for example in wholes for kind in KINDS]
     for salt in ("1", "2"):
         command = [sys.executable, "-c", code]
         settings = {"env": os.environ | {"PYTHONHASHSEED": salt}, "cwd": Path(__file__).parents[2]}
@@ -148,10 +150,10 @@ def test_the_same_in_every_process():
         assert json.loads(done.stdout) == here
 
 
-def test_what_changes_hangs_on_seed_example_and_field():
+def test_what_changes_depends_on_seed_example_and_field():
     def text(seed=0, name="a", field="text"):
         example = {"id": name, "text": "", "label": 0} | {field: CONTEXTS["de"][0] * 5}
-        return perturb.perturb(example, "typos", 0.2, seed)[field]
+        return perturb.perturb_example(example, "typos", 0.2, seed)[field]
 
     assert text() == text()
     assert len({text(), text(seed=1), text(name="b"), text(field="text2")}) == 4
@@ -159,29 +161,29 @@ def test_what_changes_hangs_on_seed_example_and_field():
 
 def test_only_the_foreign_side_of_retrieval_and_mining_changes():
     english, german = CONTEXTS["en"][0], CONTEXTS["de"][0]
-    pair = perturb.perturb({"id": "0", "text": german, "text2": english}, "typos", 1.0, 0)
+    pair = perturb.perturb_example({"id": "0", "text": german, "text2": english}, "typos", 1.0, 0)
     assert pair["text"] != german and pair["text2"] == english
     for side, text in (("english", english), ("foreign", german)):
         row = {"id": "0", "text": text, "side": side}
-        assert (perturb.perturb(row, "typos", 1.0, 0) == row) == (side == "english")
+        assert (perturb.perturb_example(row, "typos", 1.0, 0) == row) == (side == "english")
 
 
 def test_choice_and_pairs_change_in_every_text():
     english, german = CONTEXTS["en"][0], CONTEXTS["de"][0]
     whole = {"id": "0", "text": english, "text2": german, "options": [german, english, german], "label": 2}
-    found = perturb.perturb(whole, "typos", 0.5, 0)
-    assert found["label"] == 2 and found.keys() == whole.keys()
-    assert len({found["text2"], *found["options"]}) == 4  # each option has slips of its own
+    perturbed = perturb.perturb_example(whole, "typos", 0.5, 0)
+    assert perturbed["label"] == 2 and perturbed.keys() == whole.keys()
+    assert len({perturbed["text2"], *perturbed["options"]}) == 4  # each option has its own typos
     for field in ("text", "text2"):
-        assert_valid(whole[field], found[field])
-    for before, after in zip(whole["options"], found["options"], strict=True):
+        assert_valid(whole[field], perturbed[field])
+    for before, after in zip(whole["options"], perturbed["options"], strict=True):
         assert_valid(before, after)
 
 
 def test_unanswerable_questions_keep_no_answers():
     whole = question("de") | {"answers": []}
-    found = perturb.perturb(whole, "typos", 1.0, 0)
-    assert found["answers"] == [] and not set(found["context"].split()) & set(whole["context"].split())
+    perturbed = perturb.perturb_example(whole, "typos", 1.0, 0)
+    assert perturbed["answers"] == [] and not set(perturbed["context"].split()) & set(whole["context"].split())
 
 
 @pytest.mark.parametrize(
@@ -212,35 +214,38 @@ def test_unanswerable_questions_keep_no_answers():
     ],
 )
 def test_diacritics_go_where_they_are_diacritics(word, bare):
-    assert perturb.plain(word) == bare
+    assert perturb.strip_diacritics(word) == bare
 
 
 def test_a_kind_that_cannot_change_a_language_leaves_it_and_says_so():
     chinese, vietnamese = question("zh"), question("vi")
-    assert perturb.perturb(chinese, "diacritics", 1.0, 0) == chinese
-    assert perturb.reach([chinese], "diacritics") == 0
-    assert perturb.reach([chinese, vietnamese], "typos") == 1
-    assert perturb.reach([{"id": 0, "tokens": ["Hà", "Nội", "to", "12", "."], "label": []}], "diacritics") == 2 / 3
-    assert perturb.reach([{"id": 0, "text": "12.", "label": 0}], "typos") != 0  # NaN: no word to change
+    assert perturb.perturb_example(chinese, "diacritics", 1.0, 0) == chinese
+    assert perturb.reachable_share([chinese], "diacritics") == 0
+    assert perturb.reachable_share([chinese, vietnamese], "typos") == 1
+    assert (
+        perturb.reachable_share([{"id": 0, "tokens": ["Hà", "Nội", "to", "12", "."], "label": []}], "diacritics")
+        == 2 / 3
+    )
+    assert perturb.reachable_share([{"id": 0, "text": "12.", "label": 0}], "typos") != 0  # NaN: no word to change
 
 
-def test_a_slip_is_one_letter_of_the_same_script():
-    def slips(word: str, text: str) -> set[str]:
+def test_a_typo_is_one_letter_of_the_same_script():
+    def typos_of(word: str, text: str) -> set[str]:
         dice = itertools.product([place / 8 for place in range(8)], repeat=3)
-        return {perturb.typo(word, text, three) for three in dice}
+        return {perturb.add_typo(word, text, three) for three in dice}
 
-    german, russian = slips("Haus", "Haus zu дом Кот"), slips("дом", "Haus zu дом Кот")
+    german, russian = typos_of("Haus", "Haus zu дом Кот"), typos_of("дом", "Haus zu дом Кот")
     assert {"aHus", "Hau", "Hauss", "Hzus"} <= german and {"одм", "до", "домм", "дот"} <= russian
-    for script, word, found in (("Latin", "Haus", german), ("Cyrillic", "дом", russian)):
-        assert all(regex.fullmatch(rf"\p{{{script}}}+", slip) and abs(len(slip) - len(word)) < 2 for slip in found)
+    for script, word, typos in (("Latin", "Haus", german), ("Cyrillic", "дом", russian)):
+        assert all(regex.fullmatch(rf"\p{{{script}}}+", typo) and abs(len(typo) - len(word)) < 2 for typo in typos)
     assert "Кот" not in german | russian and "Кдом" not in russian and "Ком" not in russian  # nor of the other case
     assert "Haus" not in german and "дом" not in russian
-    assert perturb.typo("12:30", "Haus", (0, 0, 0)) == "12:30"
+    assert perturb.add_typo("12:30", "Haus", (0, 0, 0)) == "12:30"
 
 
 def test_labels_name_kind_and_rate():
-    assert [perturb.label("typos", rate) for rate in RATES] == ["typos 5%", "typos 10%", "typos 20%"]
-    assert perturb.label("diacritics", 0.07) == "diacritics 7%"
+    assert [perturb.perturbation_name("typos", rate) for rate in RATES] == ["typos 5%", "typos 10%", "typos 20%"]
+    assert perturb.perturbation_name("diacritics", 0.07) == "diacritics 7%"
 
 
 def real(pattern: str, limit: int) -> list[tuple[str, list[dict]]]:
@@ -257,11 +262,11 @@ def real(pattern: str, limit: int) -> list[tuple[str, list[dict]]]:
 def test_real_questions_keep_their_answers(pattern, kind):
     for _, rows in real(pattern, 100):
         for row in rows:
-            found = row["answers"]
-            answers = [{"text": t, "start": s} for t, s in zip(found["text"], found["answer_start"], strict=True)]
+            gold = row["answers"]
+            answers = [{"text": t, "start": s} for t, s in zip(gold["text"], gold["answer_start"], strict=True)]
             whole = {"id": row["id"], "text": row["question"], "context": row["context"], "answers": answers}
             if all(whole["context"][a["start"] :].startswith(a["text"]) for a in answers):
-                assert_valid_span(whole, perturb.perturb(whole, kind, 0.2, 0))
+                assert_valid_span(whole, perturb.perturb_example(whole, kind, 0.2, 0))
 
 
 @in_mirror
@@ -270,8 +275,10 @@ def test_real_questions_keep_their_answers(pattern, kind):
 def test_real_sentences_keep_their_words(pattern, kind):
     for _, rows in real(pattern, 100):
         for number, row in enumerate(rows):
-            found = perturb.perturb({"id": number, "tokens": row["tokens"], "label": []}, kind, 0.5, 0)["tokens"]
-            for before, after in zip(row["tokens"], found, strict=True):
+            perturbed = perturb.perturb_example({"id": number, "tokens": row["tokens"], "label": []}, kind, 0.5, 0)[
+                "tokens"
+            ]
+            for before, after in zip(row["tokens"], perturbed, strict=True):
                 assert_valid(before, after)
                 assert bool(after.strip()) == bool(before.strip())
 
@@ -282,4 +289,4 @@ def test_real_pairs_stay_sentences_in_thirty_languages(kind):
     for _, rows in real("tatoeba.*", 100):
         for number, row in enumerate(rows):
             example = {"id": number, "text": row["source_sentence"], "text2": row["target_sentence"]}
-            assert_valid(example["text"], perturb.perturb(example, kind, 0.5, 0)["text"])
+            assert_valid(example["text"], perturb.perturb_example(example, kind, 0.5, 0)["text"])

@@ -1,4 +1,4 @@
-"""The registry: rows that hang together, and a row that a reader adds is a task like any other."""
+"""The registry: rows that are consistent, and a row that a reader adds is a task like any other."""
 
 import re
 import string
@@ -36,7 +36,7 @@ def test_a_row_has_what_its_format_needs(task):
     fields = set(vars(next(iter(LANGUAGES.values()))))
     for part in ("train", "development", "test"):
         for first in getattr(task, part):
-            for source in labelled.chain(first):
+            for source in labelled.with_stand_ins(first):
                 assert set(source.columns) >= NEEDED[task.format]
                 assert {name for _, name, _, _ in string.Formatter().parse(source.config) if name} <= fields
                 if "label" in source.columns and source.reader == "hub":
@@ -46,7 +46,7 @@ def test_a_row_has_what_its_format_needs(task):
     assert 0 <= task.chance < 1
 
 
-def test_a_row_that_a_reader_adds_is_a_task_like_any_other(tmp_path, pieces, monkeypatch):
+def test_a_row_that_a_reader_adds_is_a_task_like_any_other(tmp_path, vocabulary, monkeypatch):
     readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(columns = .*?)```", readme, flags=re.DOTALL)
     space = {"Source": Source, "Task": Task}
@@ -62,18 +62,16 @@ def test_a_row_that_a_reader_adds_is_a_task_like_any_other(tmp_path, pieces, mon
         ("cambridgeltl/xcopa", "et", "test"),
     ):
         write(tmp_path, dataset, config, split, columns)
-    shape = {"layers": 1, "width": 16, "heads": 2, "vocabulary": len(pieces.tokenizer), "length": 32}
-    learner = objectives.TaskHead(
-        encoders.create_encoder(encoders.configuration("modernbert", **shape), 0), row, seed=0
-    )
-    encoded = encoding.encode(row, "train", str(tmp_path), "en", pieces.tokenizer, 32)
+    shape = {"layers": 1, "width": 16, "heads": 2, "vocabulary": len(vocabulary.tokenizer), "length": 32}
+    learner = objectives.TaskHead(encoders.create_encoder(encoders.make_config("modernbert", **shape), 0), row, seed=0)
+    encoded = encoding.encode(labelled.SplitRef(row, "train", str(tmp_path)), vocabulary.tokenizer, 32)
     batch_at = epoch_batches(encoded, subset(encoded, 0, count), 8, 0)
     loop.train(learner, batch_at, linear_schedule(1e-3, 0.1, 3), seed=0, state=tmp_path / "state")
     assert labelled.languages_with(row, str(tmp_path)) == ["et"]
-    found = evaluate.evaluate_task(
-        learner, "test", ["et"], evaluate.EvaluationConfig(str(tmp_path), pieces.tokenizer, 32)
+    evaluation = evaluate.evaluate_task(
+        learner, "test", ["et"], evaluate.EvaluationConfig(str(tmp_path), vocabulary.tokenizer, 32)
     )
-    assert [(r["metric"], r["n"]) for r in found.results if r["main"]] == [("accuracy", count)]
+    assert [(r["metric"], r["n"]) for r in evaluation.results if r["main"]] == [("accuracy", count)]
 
 
 def test_a_larger_squad_repeats_the_data_of_its_targets():

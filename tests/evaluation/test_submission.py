@@ -44,8 +44,8 @@ def folders(tmp_path):
     gold = [row | {"predicted": row["gold"]} for row in rows() if row["gold"]]
     for file in submission.write_submission(tmp_path / "labels", gold):
         if file.suffix == ".json":
-            asked = [{"id": i, "answers": [{"text": text}]} for i, text in json.loads(file.read_text()).items()]
-            file.write_text(json.dumps({"version": "1.1", "data": [{"paragraphs": [{"qas": asked}]}]}))
+            questions = [{"id": i, "answers": [{"text": text}]} for i, text in json.loads(file.read_text()).items()]
+            file.write_text(json.dumps({"version": "1.1", "data": [{"paragraphs": [{"qas": questions}]}]}))
     submission.write_submission(tmp_path / "predictions", rows())
     return tmp_path / "predictions", tmp_path / "labels"
 
@@ -55,13 +55,13 @@ def folders(tmp_path):
 def test_scores_are_the_leaderboards(task, tmp_path):
     for side in ("labels", "predictions"):
         shutil.copytree(VECTORS / side / task, tmp_path / side / task)
-    heard = []
-    (found,) = submission.score_submission(tmp_path / "predictions", tmp_path / "labels", heard.append).items()
-    assert found[0] == task and found[1].keys() == EXPECTED[task].keys()
+    warnings = []
+    (scored,) = submission.score_submission(tmp_path / "predictions", tmp_path / "labels", warnings.append).items()
+    assert scored[0] == task and scored[1].keys() == EXPECTED[task].keys()
     for language, expected in EXPECTED[task].items():
-        assert found[1][language] == pytest.approx(expected, abs=1e-6)
+        assert scored[1][language] == pytest.approx(expected, abs=1e-6)
     # The vectors leave some questions of every span file out, which XTREME's scorer counts as wrong.
-    assert len(heard) == (len(EXPECTED[task]) if TASKS[task].format == "span" else 0)
+    assert len(warnings) == (len(EXPECTED[task]) if TASKS[task].format == "span" else 0)
 
 
 @here
@@ -70,20 +70,20 @@ def test_the_command_scores_all_tasks_and_loads_no_torch():
     command = [sys.executable, "-c", code, "score", str(VECTORS / "predictions"), str(VECTORS / "labels")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert list(found) == sorted(EXPECTED) and all(list(found[task]) == sorted(EXPECTED[task]) for task in EXPECTED)
+    scores = json.loads(done.stdout)
+    assert list(scores) == sorted(EXPECTED) and all(list(scores[task]) == sorted(EXPECTED[task]) for task in EXPECTED)
 
 
 def test_what_is_written_scores_as_the_rows_do(folders):
-    found = submission.score_submission(*folders)
-    assert found["xnli"] == {"de": {"accuracy": 50}, "fr": {"accuracy": 100}}
+    scores = submission.score_submission(*folders)
+    assert scores["xnli"] == {"de": {"accuracy": 50}, "fr": {"accuracy": 100}}
     tags = metrics.chunk_scores([["B-PER", "I-PER", "O"], ["O"]], [["B-PER", "I-PER", "O"], ["B-LOC"]])
     tags["token_accuracy"] = tags.pop("accuracy")
-    assert found["panx"]["zh"] == pytest.approx({name: 100 * value for name, value in tags.items()})
-    assert found["mlqa"]["de"] == pytest.approx({"exact_match": 50, "f1": 100 * (1 + 2 / 3) / 2})
-    assert found["xquad"]["de"] == pytest.approx({"exact_match": 0, "f1": 100 * 2 / 3})  # SQuAD keeps `der`
-    assert found["tatoeba"]["de"] == {"accuracy": 50}
-    assert found["bucc2018"]["zh"] == pytest.approx({"f1": 40, "precision": 100 / 3, "recall": 50})
+    assert scores["panx"]["zh"] == pytest.approx({name: 100 * value for name, value in tags.items()})
+    assert scores["mlqa"]["de"] == pytest.approx({"exact_match": 50, "f1": 100 * (1 + 2 / 3) / 2})
+    assert scores["xquad"]["de"] == pytest.approx({"exact_match": 0, "f1": 100 * 2 / 3})  # SQuAD keeps `der`
+    assert scores["tatoeba"]["de"] == {"accuracy": 50}
+    assert scores["bucc2018"]["zh"] == pytest.approx({"f1": 40, "precision": 100 / 3, "recall": 50})
 
 
 def test_rows_with_a_perturbation_are_left_out(folders, tmp_path):
@@ -161,8 +161,8 @@ def test_what_cannot_be_scored_is_named(folders, capsys, name, text, message):
         submission.score_submission(*folders)
     assert str(file) in str(fault.value) or str(file.parent) in str(fault.value)
     assert cli.main(["score", *map(str, folders)]) == 65
-    said = capsys.readouterr()
-    assert said.out == "" and said.err == f"{fault.value}\n"
+    output = capsys.readouterr()
+    assert output.out == "" and output.err == f"{fault.value}\n"
 
 
 def test_nothing_to_score_is_a_fault(folders, tmp_path):
@@ -171,25 +171,25 @@ def test_nothing_to_score_is_a_fault(folders, tmp_path):
         (tmp_path / "nowhere", folders[1]),
         (folders[0], folders[1] / "xnli"),
     ):
-        with pytest.raises(submission.ScoreFault, match="nothing to score is there; expected files <task>/test-"):
+        with pytest.raises(submission.ScoreFault, match="has nothing to score; expected files <task>/test-"):
             submission.score_submission(*pair)
 
 
 def test_predictions_without_labels_are_warned_of(folders, capsys):
     shutil.rmtree(folders[1] / "xnli")
     assert cli.main(["score", *map(str, folders)]) == 0
-    said = capsys.readouterr()
-    assert "xnli" not in json.loads(said.out)
-    assert said.err.startswith("warning: not scored") and str(folders[0] / "xnli" / "test-fr.tsv") in said.err
+    output = capsys.readouterr()
+    assert "xnli" not in json.loads(output.out)
+    assert output.err.startswith("warning: not scored") and str(folders[0] / "xnli" / "test-fr.tsv") in output.err
     assert cli.main(["score", "--strict", *map(str, folders)]) == 65
 
 
-def test_unanswered_questions_are_wrong_and_said_or_refused(folders, capsys):
+def test_unanswered_questions_are_wrong_and_warned_of_or_refused(folders, capsys):
     (folders[0] / "mlqa" / "test-de.json").write_text('{"a": "Hund"}')
     assert cli.main(["score", *map(str, folders)]) == 0
-    said = capsys.readouterr()
-    assert json.loads(said.out)["mlqa"]["de"] == {"exact_match": 50, "f1": 50}
-    assert "1 of the 2 questions" in said.err and "first 'b'" in said.err
+    output = capsys.readouterr()
+    assert json.loads(output.out)["mlqa"]["de"] == {"exact_match": 50, "f1": 50}
+    assert "1 of the 2 questions" in output.err and "first 'b'" in output.err
     assert cli.main(["score", "--strict", *map(str, folders)]) == 65
-    said = capsys.readouterr()
-    assert said.out == "" and "1 of the 2 questions" in said.err
+    output = capsys.readouterr()
+    assert output.out == "" and "1 of the 2 questions" in output.err

@@ -1,4 +1,4 @@
-"""Checkpoints: read back to the bit or refused by name, and whatever a stop interrupts, a whole one is found."""
+"""Checkpoints: read back to the bit or refused by name; whatever a stop interrupts, a whole one exists."""
 
 import itertools
 import os
@@ -32,14 +32,15 @@ def test_a_changed_cut_or_missing_file_is_refused_by_name(tmp_path, name):
         checkpoints.load_checkpoint(tmp_path / "last")
 
 
+def kept_steps(folder) -> list[int]:
+    return [checkpoints.load_checkpoint(path)[1]["step"] for path in checkpoints.kept_checkpoints(folder)]
+
+
 def test_the_one_before_is_kept(tmp_path):
     assert checkpoints.kept_checkpoints(tmp_path / "last") == []
     for step in (1, 2, 3):
         checkpoints.save_checkpoint(tmp_path / "last", {"a": torch.ones(3)}, {"step": step})
-    assert [checkpoints.load_checkpoint(one)[1]["step"] for one in checkpoints.kept_checkpoints(tmp_path / "last")] == [
-        3,
-        2,
-    ]
+    assert kept_steps(tmp_path / "last") == [3, 2]
 
 
 class Stop(Exception):
@@ -49,34 +50,30 @@ class Stop(Exception):
 # What a save does to the disk, and how often: the second and third save of three are stopped in each.
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
-    ("place", "name", "times"), [(checkpoints.Path, "rename", 4), (os, "fsync", 8), (shutil, "rmtree", 4)]
+    ("owner", "name", "times"), [(checkpoints.Path, "rename", 4), (os, "fsync", 8), (shutil, "rmtree", 4)]
 )
-def test_a_stop_anywhere_in_a_save_leaves_a_whole_one(tmp_path, monkeypatch, place, name, times, after):
-    done = getattr(place, name)
+def test_a_stop_anywhere_in_a_save_leaves_a_whole_one(tmp_path, monkeypatch, owner, name, times, after):
+    function = getattr(owner, name)
     for number in range(1, times + 1):
         folder, calls = tmp_path / f"{number}" / "last", itertools.count(1)
         checkpoints.save_checkpoint(folder, {"a": torch.full((3,), 1.0)}, {"step": 1})
 
-        def stopping(*given, calls=calls, number=number, **named):
+        def stopping(*args, calls=calls, number=number, **kwargs):
             stops = next(calls) == number
             if stops and not after:
                 raise Stop
-            result = done(*given, **named)
+            result = function(*args, **kwargs)
             if stops:
                 raise Stop
             return result
 
         with monkeypatch.context() as patch, pytest.raises(Stop):
-            patch.setattr(place, name, stopping)
+            patch.setattr(owner, name, stopping)
             for started in (2, 3):
                 checkpoints.save_checkpoint(folder, {"a": torch.full((3,), float(started))}, {"step": started})
         kept = checkpoints.kept_checkpoints(folder)
         tensors, facts = checkpoints.load_checkpoint(kept[0])
         assert facts["step"] in (started - 1, started) and tensors["a"][0] == facts["step"]
-        checkpoints.save_checkpoint(
-            folder, {"a": torch.full((3,), 4.0)}, {"step": 4}
-        )  # the next save goes on from there
-        assert [checkpoints.load_checkpoint(one)[1]["step"] for one in checkpoints.kept_checkpoints(folder)] == [
-            4,
-            facts["step"],
-        ]
+        # The next save goes on from there.
+        checkpoints.save_checkpoint(folder, {"a": torch.full((3,), 4.0)}, {"step": 4})
+        assert kept_steps(folder) == [4, facts["step"]]

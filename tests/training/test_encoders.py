@@ -1,3 +1,5 @@
+"""Encoders: a checkpoint is one that transformers reads, any encoder is a start, and no code of one is run."""
+
 import json
 
 import pytest
@@ -11,25 +13,25 @@ SHAPE = {"layers": 2, "width": 32, "heads": 2, "vocabulary": 500, "length": 32}
 
 
 @pytest.mark.parametrize("architecture", ["modernbert", "xlm-roberta"])
-def test_a_checkpoint_is_one_that_transformers_reads(architecture, pieces, tmp_path):
-    model = encoders.create_encoder(encoders.configuration(architecture, **SHAPE), seed=1)
-    encoders.save_encoder(model, pieces.tokenizer, tmp_path)
+def test_a_checkpoint_is_one_that_transformers_reads(architecture, vocabulary, tmp_path):
+    model = encoders.create_encoder(encoders.make_config(architecture, **SHAPE), seed=1)
+    encoders.save_encoder(model, vocabulary.tokenizer, tmp_path)
     again, tokenizer = encoders.load_encoder(tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
-    assert tokenization.tokenizer_fingerprint(tokenizer) == tokenization.tokenizer_fingerprint(pieces.tokenizer)
+    assert tokenization.tokenizer_fingerprint(tokenizer) == tokenization.tokenizer_fingerprint(vocabulary.tokenizer)
     AutoModel.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
     assert not list(tmp_path.glob("*.bin"))
 
 
 def test_the_seed_decides_the_weights():
-    config = encoders.configuration("modernbert", **SHAPE)
-    one, same, other = (encoders.create_encoder(config, seed) for seed in (0, 0, 1))
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    config = encoders.make_config("modernbert", **SHAPE)
+    model, same, other = (encoders.create_encoder(config, seed) for seed in (0, 0, 1))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), same.parameters(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
 def test_a_folder_without_a_checkpoint_is_named(tmp_path):
-    with pytest.raises(tokenization.CheckpointFault, match=r"no checkpoint here \(expected config.json"):
+    with pytest.raises(tokenization.StartError, match=r"no checkpoint here \(expected config.json"):
         encoders.load_encoder(tmp_path)
 
 
@@ -38,7 +40,7 @@ def test_a_folder_without_a_checkpoint_is_named(tmp_path):
     [("no/such/place/at/all", "no such folder"), ("nowhere", "no hub id"), ("../nowhere", "no such folder")],
 )
 def test_a_start_that_is_neither_folder_nor_hub_id_is_named(start, expected):
-    with pytest.raises(tokenization.CheckpointFault, match=f"^{start}.*{expected}"):
+    with pytest.raises(tokenization.StartError, match=f"^{start}.*{expected}"):
         encoders.load_encoder(start)
 
 
@@ -50,10 +52,10 @@ def save_bert(folder, tokenizer, **options):
     return model
 
 
-def test_any_encoder_with_safetensors_and_a_fast_tokenizer_is_a_start(pieces, tmp_path):
-    saved = save_bert(tmp_path, pieces.tokenizer)
+def test_any_encoder_with_safetensors_and_a_fast_tokenizer_is_a_start(vocabulary, tmp_path):
+    saved = save_bert(tmp_path, vocabulary.tokenizer)
     model, tokenizer = encoders.load_encoder(tmp_path)
-    assert model.dtype == torch.float32 and len(tokenizer) == len(pieces.tokenizer)
+    assert model.dtype == torch.float32 and len(tokenizer) == len(vocabulary.tokenizer)
     weights = saved.embeddings.word_embeddings.weight.float()
     assert torch.equal(model.base_model.embeddings.word_embeddings.weight, weights)
     # With a masked-LM head, it can be pretrained further.
@@ -62,48 +64,50 @@ def test_any_encoder_with_safetensors_and_a_fast_tokenizer_is_a_start(pieces, tm
     assert torch.isfinite(learner({"input_ids": ids, "labels": ids}))
 
 
-def test_pickled_weights_are_refused(pieces, tmp_path):
-    save_bert(tmp_path, pieces.tokenizer)
+def test_pickled_weights_are_refused(vocabulary, tmp_path):
+    save_bert(tmp_path, vocabulary.tokenizer)
     torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(tokenization.CheckpointFault, match="safetensors"):
+    with pytest.raises(tokenization.StartError, match="safetensors"):
         encoders.load_encoder(tmp_path)
 
 
-def test_code_of_a_checkpoint_is_never_run(pieces, tmp_path):
-    save_bert(tmp_path, pieces.tokenizer)
+def test_code_of_a_checkpoint_is_never_run(vocabulary, tmp_path):
+    save_bert(tmp_path, vocabulary.tokenizer)
     content = json.loads((tmp_path / "config.json").read_text())
     content |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
     (tmp_path / "config.json").write_text(json.dumps(content))
     (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(tokenization.CheckpointFault):
+    with pytest.raises(tokenization.StartError):
         encoders.load_encoder(tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("architecture", ["modernbert", "xlm-roberta"])
 def test_parameters_are_those_of_the_layers(architecture):
-    config = encoders.configuration(architecture, **SHAPE)
+    config = encoders.make_config(architecture, **SHAPE)
     model = encoders.create_encoder(config, seed=0)
     layers = model.base_model.layers if architecture == "modernbert" else model.base_model.encoder.layer
     matrices = sum(p.numel() for p in layers.parameters() if p.ndim == 2)
     assert costs.encoder_weights(config) == matrices
 
 
-def test_flops_agree_with_torchs_own_count(pieces):
+def test_flops_agree_with_torchs_own_count(vocabulary):
     from torch.utils.flop_counter import FlopCounterMode
 
-    config = encoders.configuration("modernbert", **SHAPE)
+    config = encoders.make_config("modernbert", **SHAPE)
     model = encoders.create_encoder(config, seed=0).base_model
     model.set_attn_implementation("eager")  # torch counts no FLOPs of fused attention
     ids = torch.randint(5, 500, (4, 32))
     with FlopCounterMode(display=False) as counter:
         model(input_ids=ids)
-    assert costs.flops(config, ids.numel(), 32, training=False) == pytest.approx(counter.get_total_flops(), rel=0.02)
+    assert costs.count_flops(config, ids.numel(), 32, training=False) == pytest.approx(
+        counter.get_total_flops(), rel=0.02
+    )
 
 
-def test_a_text_has_its_pieces_and_nothing_is_unknown_in_its_own_sample(pieces):
-    tokenizer = pieces.tokenizer
+def test_a_text_has_its_tokens_and_nothing_is_unknown_in_its_own_sample(vocabulary):
+    tokenizer = vocabulary.tokenizer
     assert tokenizer.convert_tokens_to_ids(["<s>", "<pad>", "</s>", "<unk>", "<mask>"]) == [0, 1, 2, 3, 4]
     ids = tokenizer("the the", "the")["input_ids"]
     assert ids[0] == 0 and ids.count(2) == 3 and tokenizer.unk_token_id not in ids

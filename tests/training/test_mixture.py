@@ -10,23 +10,21 @@ from xlt_utils.training import batches, mixture
 from xlt_utils.training.corpus import Corpus
 
 SETTINGS = {"labels": "given", "sampling": {"kind": "proportional", "cap": None, "temperature": 1.0}}
-SETTINGS |= {"mlm_share": 0.0, "text": None, "mask_rate": 0.15}
 
 
-def read(tasks, place, tokenizer, languages=("en",), **settings):
-    lengths = dict.fromkeys(tasks, 64)
-    return mixture.load_mixture(
-        tasks, languages, str(place), tokenizer, seed=0, lengths=lengths, **{**SETTINGS, **settings}
-    )
+def load(tasks, folder, tokenizer, languages=("en",), length=64, **settings):
+    settings = SETTINGS | {"lengths": dict.fromkeys(tasks, length)} | settings
+    return mixture.load_mixture(tasks, languages, str(folder), tokenizer, seed=0, **settings)
 
 
 @pytest.fixture(scope="module")
-def mixed(world, pieces):
+def mixed(world, vocabulary):
     """Three tasks, and masked-LM steps for a quarter of the steps."""
-    text = Corpus(world, ["en", "xa"], pieces.tokenizer, 32, 0.3)
+    text = Corpus(world, ["en", "xa"], vocabulary.tokenizer, 32, 0.3)
     sampling = {"kind": "uniform", "cap": None, "temperature": 1.0}
     tasks = ["mnli", "commonsense_qa", "squad"]
-    return read(tasks, world, pieces.tokenizer, sampling=sampling, mlm_share=0.25, text=text)
+    masked_lm = mixture.MaskedLMSteps(0.25, text, 0.15)
+    return load(tasks, world, vocabulary.tokenizer, sampling=sampling, masked_lm=masked_lm)
 
 
 @pytest.mark.parametrize(
@@ -52,18 +50,18 @@ def test_every_prefix_is_within_one_step_of_each_share():
             continue
         shares /= shares.sum()
         turns = mixture.interleave(shares, 200)
-        given = np.cumsum(np.eye(parts)[turns], axis=0)
-        assert np.abs(given - np.arange(1, 201)[:, None] * shares).max() < 1
+        turns_taken = np.cumsum(np.eye(parts)[turns], axis=0)
+        assert np.abs(turns_taken - np.arange(1, 201)[:, None] * shares).max() < 1
         assert np.array_equal(mixture.interleave(shares, 50), turns[:50])
         assert set(turns) <= set(np.flatnonzero(shares))
 
 
 def test_masked_steps_have_their_share_beside_the_tasks(mixed):
     assert mixed.names == ["mnli", "commonsense_qa", "squad", "mlm"]
-    at = mixed.batches(0, 640, 16, 40)
-    heads = [at(step)["part"] for step in range(40)]
+    batch_at = mixed.batches(0, 640, 16, 40)
+    heads = [batch_at(step)["part"] for step in range(40)]
     assert {name: heads.count(name) for name in mixed.names} == dict.fromkeys(mixed.names, 10)
-    masked = at(heads.index("mlm"))
+    masked = batch_at(heads.index("mlm"))
     assert masked["input_ids"].shape == masked["labels"].shape == (16, 32)
     facts = mixed.facts(640, 16, 40)
     assert {name: (row["share"], row["unique"], row["seen"]) for name, row in facts.items()} == dict.fromkeys(
@@ -74,15 +72,15 @@ def test_masked_steps_have_their_share_beside_the_tasks(mixed):
 def test_a_rungs_batches_begin_the_next_ones(mixed):
     small, large = mixed.batches(0, 320, 16, 20), mixed.batches(0, 1280, 16, 80)
     for step in range(20):
-        one, other = small(step), large(step)
-        assert one.keys() == other.keys() and one["part"] == other["part"]
-        assert all(torch.equal(one[name], other[name]) for name in one if name != "part")
+        batch, again = small(step), large(step)
+        assert batch.keys() == again.keys() and batch["part"] == again["part"]
+        assert all(torch.equal(batch[name], again[name]) for name in batch if name != "part")
 
 
 def test_more_steps_than_examples_show_the_same_ones_again(mixed):
-    at = mixed.batches(0, 320, 16, 60)
+    batch_at = mixed.batches(0, 320, 16, 60)
     seen = {name: [] for name in mixed.names}
-    for batch in (at(step) for step in range(60)):
+    for batch in (batch_at(step) for step in range(60)):
         ids = batch["input_ids"]
         whole = torch.where(batch["labels"] >= 0, batch["labels"], ids) if batch["part"] == "mlm" else ids
         seen[batch["part"]] += [tuple(row[row != 1].tolist()) for row in whole]  # without padding
@@ -108,13 +106,13 @@ def mirror(tmp_path_factory):
     return folder
 
 
-def test_translations_are_parts_of_their_own_under_one_head(mirror, pieces):
-    mixed = read(["mnli"], mirror, pieces.tokenizer, ("en", "fr", "de"))
+def test_translations_are_parts_of_their_own_under_one_head(mirror, vocabulary):
+    mixed = load(["mnli"], mirror, vocabulary.tokenizer, ("en", "fr", "de"))
     assert mixed.names == ["mnli", "mnli.fr", "mnli.de", "mlm"]
     assert mixed.shares == pytest.approx([60 / 140, 60 / 140, 20 / 140, 0])
     assert [task.name for task in mixed.tasks] == ["mnli"]
-    at = mixed.batches(0, 56, 4, 14)
-    assert {at(step)["part"] for step in range(14)} == {"mnli"}
+    batch_at = mixed.batches(0, 56, 4, 14)
+    assert {batch_at(step)["part"] for step in range(14)} == {"mnli"}
     german = mixed.parts[2]
     assert german.encoded.labels.tolist() == [2, 1] * 10
     assert "facebook/xnli, config de, split train" in german.encoded.facts["read"][0]
@@ -125,29 +123,27 @@ def test_translations_are_parts_of_their_own_under_one_head(mirror, pieces):
     }
 
 
-def test_shuffled_labels_are_the_same_on_every_rung(mirror, world, pieces):
-    given, shuffled = (read(["mnli"], mirror, pieces.tokenizer, labels=labels) for labels in ("given", "shuffled"))
-    again = read(["mnli"], mirror, pieces.tokenizer, labels="shuffled")
-    one, other = (mixed.parts[0].encoded.labels for mixed in (given, shuffled))
-    assert np.bincount(one).tolist() == np.bincount(other).tolist() == [20, 20, 20]
-    assert (one != other).mean() > 0.5
+def test_shuffled_labels_are_the_same_on_every_rung(mirror, world, vocabulary):
+    given, shuffled = (load(["mnli"], mirror, vocabulary.tokenizer, labels=labels) for labels in ("given", "shuffled"))
+    again = load(["mnli"], mirror, vocabulary.tokenizer, labels="shuffled")
+    labels, shuffled_labels = (mixed.parts[0].encoded.labels for mixed in (given, shuffled))
+    assert np.bincount(labels).tolist() == np.bincount(shuffled_labels).tolist() == [20, 20, 20]
+    assert (labels != shuffled_labels).mean() > 0.5
     small, large, plain = shuffled.batches(0, 16, 4, 4), again.batches(0, 48, 4, 12), given.batches(0, 16, 4, 4)
     for step in range(4):
         assert torch.equal(small(step)["labels"], large(step)["labels"])
         assert torch.equal(small(step)["input_ids"], plain(step)["input_ids"])
 
 
-def test_a_rung_holds_as_many_questions_as_it_says_each_in_the_window_of_its_answer(world, pieces):
-    mixed = mixture.load_mixture(
-        ["squad"], ["en"], str(world), pieces.tokenizer, seed=0, lengths={"squad": 32}, **SETTINGS
-    )
+def test_a_rung_holds_as_many_questions_as_it_says_each_in_the_window_of_its_answer(world, vocabulary):
+    mixed = load(["squad"], world, vocabulary.tokenizer, length=32)
     encoded = mixed.parts[0].encoded
     assert len(encoded) > 1.5 * encoded.examples  # most contexts are several windows
-    rows = mixture._one_each(encoded, batches.subset(encoded, 0, 64))
-    asked = encoded.sentences[rows].tolist()
-    assert asked == list(dict.fromkeys(asked)) and len(asked) == 64
+    rows = mixture._one_row_each(encoded, batches.subset(encoded, 0, 64))
+    questions = encoded.sentences[rows].tolist()
+    assert questions == list(dict.fromkeys(questions)) and len(questions) == 64
     answered = set(encoded.sentences[encoded.labels[:, 1] > 0].tolist())
-    assert [bool(row) for row in encoded.labels[rows, 1]] == [one in answered for one in asked]
+    assert [bool(row) for row in encoded.labels[rows, 1]] == [question in answered for question in questions]
     small, large = (mixed.batches(0, size, 16, size // 16) for size in (32, 64))
     assert all(torch.equal(small(step)["input_ids"], large(step)["input_ids"]) for step in range(2))
     shown = torch.cat([large(step)["labels"] for step in range(4)])

@@ -1,4 +1,4 @@
-"""Packed sequences: the states are those of the padded batch, and none knows what it shares its row with."""
+"""Packed sequences: the states are those of the padded batch, and none sees what it shares its row with."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,19 @@ from transformers import AutoModel, BertConfig, DistilBertConfig, ModernBertConf
 from xlt_utils.training import encoders, packing
 
 SHAPE = {"layers": 2, "width": 32, "heads": 2, "vocabulary": 200, "length": 128}
-OWN = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 200, "intermediate_size": 64}
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "vocab_size": 200,
+    "intermediate_size": 64,
+}
 CONFIGS = {
-    "modernbert": encoders.configuration("modernbert", **SHAPE),
-    "xlm-roberta": encoders.configuration("xlm-roberta", **SHAPE),
-    "bert": BertConfig(**OWN, pad_token_id=0),
-    "roberta": RobertaConfig(**OWN, max_position_embeddings=140),
-    "roberta, padded with another piece": RobertaConfig(**OWN, max_position_embeddings=140, pad_token_id=3),
+    "modernbert": encoders.make_config("modernbert", **SHAPE),
+    "xlm-roberta": encoders.make_config("xlm-roberta", **SHAPE),
+    "bert": BertConfig(**SIZES, pad_token_id=0),
+    "roberta": RobertaConfig(**SIZES, max_position_embeddings=140),
+    "roberta, padded with another token": RobertaConfig(**SIZES, max_position_embeddings=140, pad_token_id=3),
 }
 LENGTHS = [90, 7, 33, 12, 64, 5, 21, 48, 3, 16]
 
@@ -34,7 +40,7 @@ def shapes(model):
     """The shapes of the ids that an encoder is given from now on."""
     seen = []
     model.register_forward_pre_hook(
-        lambda _, given, named: seen.append(tuple(named["input_ids"].shape)), with_kwargs=True
+        lambda _, args, kwargs: seen.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )
     return seen
 
@@ -45,7 +51,7 @@ def test_states_and_gradients_are_those_of_the_padded_batch(name, attention):
     model = encoder(CONFIGS[name], attention)
     seen = shapes(model)
     ids, mask = padded(model.config)
-    found = {}
+    results = {}
     for way in ("packed", "padded"):
         model.zero_grad()
         if way == "packed":
@@ -55,12 +61,12 @@ def test_states_and_gradients_are_those_of_the_padded_batch(name, attention):
         states = states[mask > 0]
         (states * torch.linspace(-1, 1, states.numel()).view_as(states)).sum().backward()
         gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-        found[way] = states.detach(), gradients
+        results[way] = states.detach(), gradients
     assert seen == [(3, 128), (10, 90)]
-    assert torch.allclose(found["packed"][0], found["padded"][0], atol=1e-5)
-    assert found["packed"][1].keys() == found["padded"][1].keys()
-    for name, gradient in found["packed"][1].items():
-        assert torch.allclose(gradient, found["padded"][1][name], atol=1e-4), name
+    assert torch.allclose(results["packed"][0], results["padded"][0], atol=1e-5)
+    assert results["packed"][1].keys() == results["padded"][1].keys()
+    for name, gradient in results["packed"][1].items():
+        assert torch.allclose(gradient, results["padded"][1][name], atol=1e-4), name
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
@@ -78,10 +84,10 @@ def test_a_sequence_never_sees_its_neighbours(name, attention):
 @pytest.mark.parametrize(
     "config",
     [
-        ModernBertConfig(**OWN, global_attn_every_n_layers=3, local_attention=8),
+        ModernBertConfig(**SIZES, global_attn_every_n_layers=3, local_attention=8),
         DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64, vocab_size=200),
     ],
-    ids=["a window of neighbours", "an architecture that is not known"],
+    ids=["a window of neighbours", "an unknown architecture"],
 )
 def test_what_cannot_be_packed_goes_through_as_it_comes(config):
     config.pad_token_id = 0
@@ -107,11 +113,14 @@ def test_every_sequence_has_its_row_and_little_is_wasted():
     for _ in range(300):
         longest = int(random.integers(1, 200))
         lengths = random.integers(1, longest + 1, size=random.integers(1, 65)).tolist()
-        rows, width = packing.rows_of(lengths)
-        held = [sum(lengths[sequence] for sequence in row) for row in rows]
+        rows, width = packing.pack_rows(lengths)
+        filled = [sum(lengths[sequence] for sequence in row) for row in rows]
         assert sorted(sequence for row in rows for sequence in row) == list(range(len(lengths)))
-        assert max(held) <= width < max(packing.WIDTH, max(lengths)) + packing.STEP and width % packing.STEP == 0
+        assert (
+            max(filled) <= width < max(packing.ROW_WIDTH, max(lengths)) + packing.WIDTH_STEP
+            and width % packing.WIDTH_STEP == 0
+        )
         for earlier, row in enumerate(rows):  # no row has room for a sequence of a later one
-            assert all(held[earlier] + lengths[one] > width for later in rows[earlier + 1 :] for one in later), row
+            assert all(filled[earlier] + lengths[n] > width for later in rows[earlier + 1 :] for n in later), row
         if len(lengths) == 64 and longest <= 64:
             assert sum(lengths) > 0.8 * len(rows) * width - width

@@ -1,4 +1,4 @@
-"""The state of a run: back to the bit, damaged or another run's refused by name, and what was saved before it used."""
+"""The state of a run comes back to the bit; a damaged one or another run's is named, and the one before it is used."""
 
 import copy
 import math
@@ -6,6 +6,7 @@ import re
 
 import pytest
 import torch
+from training_runs import damage
 
 from xlt_utils.training import checkpoints, resume
 
@@ -31,22 +32,17 @@ def trained(model, steps=3):
     return optimizer
 
 
-def saved(folder, step, settings=SETTINGS, model=None, at=None):
+def saved(folder, step, settings=SETTINGS, model=None, batch_at=None):
     """A state as a run of these settings leaves it; gives the run, the model and the optimiser."""
     model = model or objective()
-    run = resume.run_identity(model, at or batches(), settings)
+    run = resume.run_identity(model, batch_at or batches(), settings)
     optimizer = trained(model, step)
     resume.save_state(folder, model, optimizer, resume.Position(step=step), run)
     return run, model, optimizer
 
 
-def same(one, other) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-
-
-def damage(folder):
-    file = folder / "tensors.safetensors"
-    file.write_bytes(file.read_bytes()[:100])
+def same_weights(model, other) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
 def test_weights_optimiser_and_position_come_back_to_the_bit(tmp_path):
@@ -57,10 +53,10 @@ def test_weights_optimiser_and_position_come_back_to_the_bit(tmp_path):
     again = objective(1)
     fresh = torch.optim.AdamW(again.parameters(), lr=0.1)
     assert resume.resume_state(again, fresh, run, tmp_path / "last", None) == position
-    assert same(model, again)
-    one, other = optimizer.state_dict()["state"], fresh.state_dict()["state"]
-    assert one.keys() == other.keys() == {0, 1}
-    assert all(torch.equal(one[place][name], other[place][name]) for place in one for name in one[place])
+    assert same_weights(model, again)
+    saved_state, state = optimizer.state_dict()["state"], fresh.state_dict()["state"]
+    assert saved_state.keys() == state.keys() == {0, 1}
+    assert all(torch.equal(state[index][name], saved_state[index][name]) for index in state for name in state[index])
 
 
 def test_a_damaged_state_is_named_and_the_one_before_it_used(tmp_path, capsys):
@@ -69,13 +65,14 @@ def test_a_damaged_state_is_named_and_the_one_before_it_used(tmp_path, capsys):
     assert resume.resume_state(objective(), None, run, tmp_path / "last", None).step == 5
     damage(tmp_path / "last")
     assert resume.resume_state(objective(), None, run, tmp_path / "last", None).step == 4
-    said = capsys.readouterr().out
-    assert said.startswith(f"warning: {tmp_path / 'last' / 'tensors.safetensors'}: missing or not the bytes")
+    assert capsys.readouterr().out.startswith(
+        f"warning: {tmp_path / 'last' / 'tensors.safetensors'}: missing or not the bytes"
+    )
     saved(tmp_path / "trunk", 2, SETTINGS | {"trunk": 2, "total": 3})
     damage(tmp_path / "last.before")
     model = objective()
     assert resume.resume_state(model, None, run, tmp_path / "last", None) == resume.Position()
-    assert same(model, objective())
+    assert same_weights(model, objective())
     assert resume.resume_state(model, None, run, tmp_path / "last", tmp_path / "trunk").step == 2
     assert str(tmp_path / "last.before" / "tensors.safetensors") in capsys.readouterr().out
 
@@ -84,21 +81,21 @@ OTHERS = {
     "seed": ({"settings": SETTINGS | {"seed": 4}}, "seed 4 where this one has 3"),
     "learning rate": ({"settings": SETTINGS | {"peak": 0.002}}, "peak 0.002 where this one has 0.001"),
     "length": ({"settings": SETTINGS | {"total": 20}}, "total 20 where this one has 10"),
-    "data": ({"at": batches(1)}, r"first batch \w{16} where this one has \w{16}$"),
+    "data": ({"batch_at": batches(1)}, r"first batch \w{16} where this one has \w{16}$"),
     "starting weights": ({"model": objective(1)}, r"starting weights \w{16} where this one has \w{16}$"),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_runs_state_is_named_and_not_used(tmp_path, capsys, name):
-    other, said = copy.deepcopy(OTHERS[name][0]), OTHERS[name][1]
+    other, difference = copy.deepcopy(OTHERS[name][0]), OTHERS[name][1]
     saved(tmp_path / "last", 5, **other)
     model = objective()
     run = resume.run_identity(model, batches(), SETTINGS)
     assert resume.resume_state(model, None, run, tmp_path / "last", None) == resume.Position()
-    assert same(model, objective())
-    told = capsys.readouterr().out.split("; what was saved")[0]
-    assert re.search(said, told)
+    assert same_weights(model, objective())
+    warning = capsys.readouterr().out.split("; what was saved")[0]
+    assert re.search(difference, warning)
 
 
 def test_a_rung_goes_on_from_the_trunk_of_the_one_below_alone(tmp_path):
@@ -106,7 +103,7 @@ def test_a_rung_goes_on_from_the_trunk_of_the_one_below_alone(tmp_path):
     model = objective()
     run = resume.run_identity(model, batches(), SETTINGS)
     assert resume.resume_state(model, None, run, tmp_path / "last", tmp_path / "trunk").step == 4
-    assert same(model, below)
+    assert same_weights(model, below)
     saved(tmp_path / "foreign", 4, SETTINGS | {"seed": 4})
     with pytest.raises(checkpoints.CheckpointError, match=r"foreign: another run.s state: seed 4 where .* 3$"):
         resume.resume_state(model, None, run, tmp_path / "last", tmp_path / "foreign")

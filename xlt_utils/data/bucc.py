@@ -1,76 +1,91 @@
-"""The files of the BUCC 2018 shared task: two monolingual sides and the gold pairs between them, read and checked, and
-smaller samples of them that keep the density of pairs."""
+"""The files of the BUCC 2018 shared task, checked as they are read. In goes a folder, out come two monolingual sides
+and the gold pairs between them, or a smaller sample that keeps the density of pairs."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 Pair = tuple[str, str]  # (foreign id, english id)
 
 
-def sample_bitext(
-    foreign: list[dict], english: list[dict], gold: list[Pair], limit: int
-) -> tuple[list[dict], list[dict], list[Pair]]:
-    """A smaller task, at most `limit` sentences a side: both sides and the gold shrink by the same share.
+class Bitext(NamedTuple):
+    """Two sides of rows {"id", "text"} and the gold pairs between them, empty where they are not given out."""
 
-    Gold pairs (two at least, for cross-fitting) and sentences without a translation are evenly spaced over the
-    whole; an untaken pair's sentences are left out, so that nothing is a translation without being gold.
+    foreign: list[dict]
+    english: list[dict]
+    gold: list[Pair]
+
+
+def sample_bitext(bitext: Bitext, limit: int) -> Bitext:
+    """A smaller task, at most `limit` sentences a side: both sides and the gold pairs shrink by the same share.
+
+    Gold pairs (two at least, for cross-fitting) and sentences without a translation are evenly spaced. The sentences
+    of a pair that is not sampled are left out, so that every translation in the sample is gold.
     """
-    share = limit / max(len(foreign), len(english))
+    gold = bitext.gold
+    share = limit / max(len(bitext.foreign), len(bitext.english))
     if share >= 1:
-        return foreign, english, gold
-    taken = _spaced(gold, min(limit, max(2, round(share * len(gold)))))
+        return bitext
+    sampled_pairs = _evenly_spaced(gold, min(limit, max(2, round(share * len(gold)))))
     sides = []
-    for way, side in enumerate((foreign, english)):
-        chosen, translated = ({pair[way] for pair in some} for some in (taken, gold))
-        others = [row["id"] for row in side if row["id"] not in translated]
-        ids = chosen | set(_spaced(others, max(0, round(share * len(side)) - len(chosen))))
+    for column, side in enumerate((bitext.foreign, bitext.english)):
+        ids, translated = ({pair[column] for pair in pairs} for pairs in (sampled_pairs, gold))
+        untranslated = [row["id"] for row in side if row["id"] not in translated]
+        ids |= set(_evenly_spaced(untranslated, max(0, round(share * len(side)) - len(ids))))
         sides.append([row for row in side if row["id"] in ids])
-    held = [{row["id"] for row in side} for side in sides]
-    return *sides, [pair for pair in gold if pair[0] in held[0] and pair[1] in held[1]]
+    foreign_ids, english_ids = ({row["id"] for row in side} for side in sides)
+    return Bitext(sides[0], sides[1], [pair for pair in gold if pair[0] in foreign_ids and pair[1] in english_ids])
 
 
-def read_bitext(folder: Path, language: str, split: str) -> tuple[list[dict], list[dict], list[Pair] | None]:
-    """The foreign rows, English rows {"id", "text"} and gold pairs of `{language}-en.{split}.{language|en|gold}`, tab
-    separated UTF-8 as the shared task ships them; gold is None where there is no such file, as in its test set.
+def read_bitext(folder: Path, language: str, split: str) -> Bitext:
+    """Read `{language}-en.{split}.{language|en|gold}`, tab separated UTF-8 as the shared task ships them.
 
-    A sentence may be in several gold pairs, a pair in the list once. Raises ValueError naming the file, the line, what
-    stands there and what is expected.
+    There may be no gold file, as in the shared task's test set. A sentence may be in several gold pairs; a pair is in
+    the list once.
+
+    Raises:
+        ValueError: a file or line is not as expected; the message names the file, the line, its text and what is right.
     """
     file = {part: Path(folder) / f"{language}-en.{split}.{part}" for part in (language, "en", "gold")}
     sides: dict[str, dict[str, str]] = {language: {}, "en": {}}
-    for side, rows in sides.items():
-        for where, name, text in _lines(file[side], "an id, a tab and a sentence"):
-            if name in rows:
-                raise ValueError(f"{where}: the id {name!r} for the second time; a sentence has an id of its own")
-            rows[name] = text
-    gold: dict[Pair, str] = {}
-    for where, *pair in _lines(file["gold"], "a foreign id, a tab and an English id") if file["gold"].exists() else ():
-        for name, side in zip(pair, sides, strict=True):
-            if name not in sides[side]:
-                raise ValueError(f"{where}: {name!r} is no id of {file[side].name}")
-        if gold.setdefault(tuple(pair), where) != where:
-            raise ValueError(f"{where}: the pair {pair} for the second time; a pair counts once")
-    rows = ([{"id": name, "text": text} for name, text in side.items()] for side in sides.values())
-    return *rows, list(gold) or None
+    for side, texts in sides.items():
+        for place, sentence_id, text in _lines(file[side], "an id, a tab and a sentence"):
+            if sentence_id in texts:
+                raise ValueError(f"{place}: the id {sentence_id!r} for the second time; each sentence has its own id")
+            texts[sentence_id] = text
+    gold: list[Pair] = []
+    seen: set[Pair] = set()
+    lines = _lines(file["gold"], "a foreign id, a tab and an English id") if file["gold"].exists() else ()
+    for place, foreign_id, english_id in lines:
+        pair = (foreign_id, english_id)
+        for sentence_id, side in zip(pair, sides, strict=True):
+            if sentence_id not in sides[side]:
+                raise ValueError(f"{place}: {sentence_id!r} is no id of {file[side].name}")
+        if pair in seen:
+            raise ValueError(f"{place}: the pair {pair} for the second time; a pair counts once")
+        seen.add(pair)
+        gold.append(pair)
+    foreign, english = ([{"id": name, "text": text} for name, text in side.items()] for side in sides.values())
+    return Bitext(foreign, english, gold)
 
 
 def _lines(file: Path, expected: str) -> Iterator[tuple[str, str, str]]:
-    """Each line's place and its two fields. Only \\n ends a line: sentences hold other line separators."""
+    """Each line's place and its two fields. Only \\n ends a line: sentences contain other line separators."""
     if not file.is_file():
-        raise ValueError(f"{file}: no such file; it should hold {expected} a line")
+        raise ValueError(f"{file}: no such file; expected {expected} a line")
     lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n")
     for number, line in enumerate(lines, 1):
-        where, shown = f"{file}, line {number}", line[:80].decode(errors="backslashreplace")
+        place, shown = f"{file}, line {number}", line[:80].decode(errors="backslashreplace")
         try:
             first, _, second = (field.strip() for field in line.decode().partition("\t"))
         except UnicodeDecodeError as error:
-            raise ValueError(f"{where}: {shown!r} is not UTF-8 ({error.reason})") from error
+            raise ValueError(f"{place}: {shown!r} is not UTF-8 ({error.reason})") from error
         if not first or not second:
-            raise ValueError(f"{where}: {shown!r}; expected {expected}")
-        yield where, first, second
+            raise ValueError(f"{place}: {shown!r}; expected {expected}")
+        yield place, first, second
 
 
-def _spaced(items: list, count: int) -> list:
+def _evenly_spaced(items: list, count: int) -> list:
     return [items[place] for place in np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)]

@@ -1,5 +1,5 @@
-"""CCGbank's AUTO files (Hockenmaier & Steedman 2007, LDC2005T13): from a local folder, words and their lexical
-categories. The corpus is licensed, so no hub holds it and nothing here fetches it."""
+"""CCGbank's AUTO files (Hockenmaier & Steedman 2007, LDC2005T13): in goes a local folder, out come words and their
+lexical categories. The corpus is licensed, so it is not on the hub and nothing here fetches it."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,11 @@ _BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LCB-": "{", "-RCB-": "}"}
 
 
 def read_ccgbank(folder: Path | None, sections: str) -> dict[str, list]:
-    """The sentences of `sections` ("02-21") as `tokens` and `label`, a category a word.
+    """The sentences of `sections` ("02-21") as `tokens` (words) and `label` (a category a word).
 
-    Raises ValueError where there is no such folder, saying how to come by one, where a section is empty, and with
-    file and line where a derivation has no leaves.
+    Raises:
+        ValueError: no folder (the message says where to get it), no sentence in the sections, or a derivation without
+            leaves (the message names file and line).
     """
     if folder is None:
         raise ValueError(

@@ -1,19 +1,19 @@
-"""Labelled examples of the tasks: from a split's columns to examples under the study's names, each held to what its
-format needs. What cannot be scored is left out and counted, what is wrong is refused by name.
+"""Labelled examples of the tasks. In goes a reference to a split, out come its examples under the study's names, each
+validated against its format. What cannot be scored is left out and counted; what is wrong raises an error.
 
-By format an example holds, beside `id` (str): classification `text`, perhaps `text2`, `label`; choice the same
-and `options`; tagging `tokens` and a `label` a word; span `text` (the question), `context` and `answers`, each a
+Beside `id` (str), an example has by format: classification `text`, perhaps `text2`, `label`; choice the same and
+`options`; tagging `tokens` (words) and a `label` a word; span `text` (the question), `context` and `answers`, each a
 `text` and its `start` in the context; retrieval `text` and its translation `text2`; mining `text` and its `side`."""
 
 import functools
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from xlt_utils.data import bucc
+from xlt_utils.data import bucc, perturb
 from xlt_utils.data.languages import LANGUAGES
 from xlt_utils.data.loading import DataError, MissingData, describe_split, local_folder, read_split
 from xlt_utils.data.tasks import TASKS, Source, Task
@@ -25,150 +25,204 @@ class Withheld(DataError):
     """Nothing is left to score: every label or answer is withheld or dropped."""
 
 
-class Examples(list):
+@dataclass(frozen=True)
+class SplitRef:
+    """The examples that are meant: one part of a task, in one language, as one place has it.
+
+    Attributes:
+        part: `train`, `translated`, `development` or `test`.
+        data: the place, as `loading.locate` gives it.
+        limit: so many examples at most (of mining: sentences a side), evenly spaced; None: all.
+        side: of retrieval one column (`text`, `text2`), of mining one side (`foreign`, `english`).
+        perturbation: a kind and a share of the words (perturb.py).
+    """
+
+    task: Task
+    part: str
+    data: str
+    language: str = "en"
+    limit: int | None = None
+    side: str = ""
+    perturbation: tuple[str, float] | None = None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return getattr(self.task, self.part)
+
+    @property
+    def perturbation_name(self) -> str:
+        """What results call the perturbation, "" where there is none."""
+        return perturb.perturbation_name(*self.perturbation) if self.perturbation else ""
+
+    def describe(self, source: Source) -> str:
+        """Where one of the sources is read, in words."""
+        return describe_split(source, self.data, self.language)
+
+
+class Examples(list[dict]):
     """Examples, a dict each; `dropped` counts by reason what was left out, `places` says where they were read."""
 
-    def __init__(self, rows=(), dropped=(), places=()):
+    def __init__(self, rows: Iterable[dict] = (), places: Iterable[str] = ()):
         super().__init__(rows)
-        self.dropped, self.places = Counter(dropped), list(places)
+        self.dropped: Counter[str] = Counter()
+        self.places = list(places)
 
 
 @functools.cache
 def complete_task(name: str, data: str) -> Task:
-    """A task with its labels: those of its row or, where that leaves them open, those of its training data,
-    sorted, and OTHER."""
+    """A task with its labels: those of its row or, where the row has none, those of its training data, sorted, and
+    OTHER."""
     task = TASKS[name]
     if task.format != "tagging" or task.labels:
         return task
-    found = {tag for source in task.train for tags in read_split(source, data)["label"] for tag in tags}
-    return replace(task, labels=(*sorted(found), OTHER))
+    tags = {tag for source in task.train for tags in read_split(source, data)["label"] for tag in tags}
+    return replace(task, labels=(*sorted(tags), OTHER))
 
 
-def read_examples(task: Task, part: str, data: str, language: str = "en", limit: int | None = None) -> Examples:
-    """The examples of one part (`train`, `translated`, `development` or `test`) of a task, with a `limit` that many,
-    evenly spaced.
+def read_examples(split: SplitRef) -> Examples:
+    """The examples of a split, perturbed where the reference says so.
 
     `label` is an index into the completed task's labels. Rows whose label is -1, dropped by the task or withheld are
-    left out and counted. Raises Withheld where nothing is left, Missing where nothing is there, DataError where
-    something is wrong.
+    left out and counted.
+
+    Raises:
+        MissingData: the data are not there.
+        Withheld: nothing is left to score.
+        DataError: a row is wrong, or two rows that predictions would be written for share an id.
     """
-    task = complete_task(task.name, data) if task.format == "tagging" and not task.labels else task
-    found = Examples()
-    for source in getattr(task, part):
-        rows = _first(task, part, source, data, language)
-        found += rows
-        found.dropped += rows.dropped
-        found.places += rows.places
-    if part in ("development", "test"):
-        _check_ids(found)
-    if limit and limit < len(found):
-        kept = [found[number] for number in np.linspace(0, len(found) - 1, limit).astype(int)]
-        return Examples(kept, found.dropped, found.places)
-    return found
+    if split.task.format == "mining":
+        foreign, english, _ = read_sides(split)
+        examples = {"foreign": foreign, "english": english}[split.side]
+    else:
+        examples = _read_all_sources(split)
+    if split.limit and split.limit < len(examples) and split.task.format != "mining":
+        evenly_spaced = np.linspace(0, len(examples) - 1, split.limit).astype(int)
+        examples[:] = [examples[number] for number in evenly_spaced]
+    if split.perturbation:
+        examples[:] = [perturb.perturb_example(row, *split.perturbation, seed=0) for row in examples]
+    return examples
 
 
-def read_sides(task: Task, part: str, data: str, language: str, limit: int | None = None):
-    """The sentences of a mining task's two sides, foreign and English, and the gold pairs of their ids; with a `limit`
-    at most that many sentences a side, with gold pairs as dense as in the whole. Raises as `read`."""
-    source = gold_split(task, part, data, language)
-    foreign, english, gold = read_bitext_split(source, data, language)
-    if limit:
-        foreign, english, gold = bucc.sample_bitext(foreign, english, gold, limit)
-    where = [describe_split(source, data, language)]
-    foreign = Examples((row | {"side": "foreign"} for row in foreign), places=where)
-    return foreign, Examples((row | {"side": "english"} for row in english), places=where), gold
+def read_sides(split: SplitRef) -> tuple[Examples, Examples, list[bucc.Pair]]:
+    """A mining task's sentences, foreign and English, and the gold pairs of their ids, as dense with a `limit` as
+    without. Raises as `read_examples`."""
+    source = gold_split(split)
+    bitext = read_bitext_split(source, split.data, split.language)
+    if split.limit:
+        bitext = bucc.sample_bitext(bitext, split.limit)
+    places = [split.describe(source)]
+    foreign = Examples((row | {"side": "foreign"} for row in bitext.foreign), places=places)
+    english = Examples((row | {"side": "english"} for row in bitext.english), places=places)
+    return foreign, english, bitext.gold
 
 
-def gold_split(task: Task, part: str, data: str, language: str) -> Source:
-    """The split that `sides` reads for a part: the first of the part's chain that comes with gold pairs. Looks for
-    files, reads none. Raises Missing where no split has them."""
-    (source,) = getattr(task, part)
-    tried = []
-    for one in chain(source):
+def gold_split(split: SplitRef) -> Source:
+    """The source that `read_sides` reads: the first with gold pairs among the part's source and its stand-ins. Looks
+    for files, reads none. Raises MissingData where none has them."""
+    (first,) = split.sources
+    reasons = []
+    for source in with_stand_ins(first):
         try:
-            if (_folder(one, data, language) / f"{language}-en.{one.split}.gold").is_file():
-                return one
-            tried.append(f"{describe_split(one, data, language)}: no gold pairs")
+            folder = _bitext_folder(source, split.data, split.language)
+            if (folder / f"{split.language}-en.{source.split}.gold").is_file():
+                return source
+            reasons.append(f"{split.describe(source)}: no gold pairs")
         except MissingData as error:
-            tried.append(str(error))
-    raise MissingData(f"{task.name}, {part}: " + "; ".join(tried))
+            reasons.append(str(error))
+    raise MissingData(f"{split.task.name}, {split.part}: " + "; ".join(reasons))
 
 
-def read_bitext_split(source: Source, data: str, language: str):
-    """The foreign and the English sentences of one split as the shared task ships it, and its gold pairs or None."""
-    folder = _folder(source, data, language)
+def read_bitext_split(source: Source, data: str, language: str) -> bucc.Bitext:
+    """Both sides and the gold pairs of one split as the shared task ships it. Raises MissingData, DataError."""
+    folder = _bitext_folder(source, data, language)
     try:
         return bucc.read_bitext(folder, language, source.split)
     except ValueError as error:
         raise DataError(f"{describe_split(source, data, language)}: {error}") from error
 
 
-def is_scorable(task: Task, data: str, language: str) -> bool:
-    """Whether a task has test examples to score in a language."""
-    find = read_sides if task.format == "mining" else read_examples
+def is_scorable(split: SplitRef) -> bool:
+    """Whether a split has examples to score."""
     try:
-        return bool(find(task, "test", data, language))
+        return bool(read_sides(split) if split.task.format == "mining" else read_examples(split))
     except (MissingData, Withheld):
         return False
 
 
 def languages_with(task: Task, data: str) -> list[str]:
-    """The languages that a task can be scored in, in the order of the language table."""
-    return [code for code in LANGUAGES if is_scorable(task, data, code)]
+    """The languages that a task can be tested in, in the order of the language table."""
+    return [code for code in LANGUAGES if is_scorable(SplitRef(task, "test", data, code))]
 
 
-def chain(source: Source) -> Iterator[Source]:
-    """A source and what is read instead of it."""
-    while source:
-        yield source
-        source = source.instead
+def with_stand_ins(source: Source) -> Iterator[Source]:
+    """A source, then the sources that are read where it is missing or withheld."""
+    stand_in: Source | None = source
+    while stand_in:
+        yield stand_in
+        stand_in = stand_in.instead
 
 
-def _folder(source: Source, data: str, language: str) -> Path:
-    """Where the files of a mining split lie. Raises Missing where there are none."""
+def _bitext_folder(source: Source, data: str, language: str) -> Path:
+    """Where the files of a mining split are. Raises MissingData where they are not there."""
     folder = local_folder(source, data)
     if folder is None or not (folder / f"{language}-en.{source.split}.{language}").is_file():
         raise MissingData(
             f"{describe_split(source, data, language)}: no files {language}-en.{source.split}.* in a folder "
-            f"{source.dataset} there or in `local/`; they come from the BUCC 2018 shared task, the hub holds its gold pairs only"
+            f"{source.dataset} there or in `local/`; they come from the BUCC 2018 shared task, "
+            "the hub has its gold pairs only"
         )
     return folder
 
 
-def _first(task: Task, part: str, source: Source, data: str, language: str) -> Examples:
-    """The examples of a source or, where it is missing or withheld, of the one that stands in for it."""
-    tried: list[DataError] = []
-    for one in chain(source):
-        # What an English model was trained on tests no English.
-        if part != "train" and language == "en" and one in task.train:
+def _read_all_sources(split: SplitRef) -> Examples:
+    task = split.task
+    if task.format == "tagging" and not task.labels:
+        split = replace(split, task=complete_task(task.name, split.data))
+    examples = Examples()
+    for source in split.sources:
+        rows = _read_first_scorable(split, source)
+        examples += rows
+        examples.dropped += rows.dropped
+        examples.places += rows.places
+    if split.part in ("development", "test"):
+        _make_ids_unique(examples)
+    return examples
+
+
+def _read_first_scorable(split: SplitRef, first: Source) -> Examples:
+    """The examples of a source or, where it is missing or withheld, of the first stand-in that has some."""
+    failures: list[DataError] = []
+    for source in with_stand_ins(first):
+        # English examples that the model was trained on are not a test.
+        if split.part != "train" and split.language == "en" and source in split.task.train:
             continue
         try:
-            found = _examples(task, one, data, language)
-            if found:
-                return found
-            reasons = ", ".join(f"{number:,} {reason}" for reason, number in found.dropped.items())
-            tried.append(Withheld(f"{describe_split(one, data, language)}: nothing left to score: {reasons}"))
+            examples = _read_source(split, source)
+            if examples:
+                return examples
+            reasons = ", ".join(f"{number:,} {reason}" for reason, number in examples.dropped.items())
+            failures.append(Withheld(f"{split.describe(source)}: nothing left to score: {reasons}"))
         except MissingData as error:
-            tried.append(error)
-    kind = Withheld if any(isinstance(error, Withheld) for error in tried) else MissingData
-    raise kind(f"{task.name}, {part}: " + "; ".join(map(str, tried)))
+            failures.append(error)
+    kind = Withheld if any(isinstance(error, Withheld) for error in failures) else MissingData
+    raise kind(f"{split.task.name}, {split.part}: " + "; ".join(map(str, failures)))
 
 
-def _examples(task: Task, source: Source, data: str, language: str) -> Examples:
-    columns = read_split(source, data, language)
-    where, found = describe_split(source, data, language), Examples(places=[describe_split(source, data, language)])
-    names = list(columns)
+def _read_source(split: SplitRef, source: Source) -> Examples:
+    columns = read_split(source, split.data, split.language)
+    place = split.describe(source)
+    examples = Examples(places=[place])
     for number, values in enumerate(zip(*columns.values(), strict=True)):
-        row = {"id": str(number)} | dict(zip(names, values, strict=True))
+        row = {"id": str(number)} | dict(zip(columns, values, strict=True))
         try:
-            reason = _validate_example(task, source, row)
+            reason = _validate_example(split.task, source, row)
         except ValueError as error:
-            raise DataError(f"{where}: row {number} (id {row['id']}): {error}") from None
+            raise DataError(f"{place}: row {number} (id {row['id']}): {error}") from None
         if reason:
-            found.dropped[reason] += 1
+            examples.dropped[reason] += 1
         else:
-            found.append(row)
-    return found
+            examples.append(row)
+    return examples
 
 
 def _validate_example(task: Task, source: Source, row: dict) -> str | None:
@@ -178,10 +232,10 @@ def _validate_example(task: Task, source: Source, row: dict) -> str | None:
         raise ValueError(f"column {next(name for name in row if row[name] is None)!r} is empty")
     if "label" in row:
         tags = row["label"] if isinstance(row["label"], list) else [row["label"]]
-        indices = [_index(tag, source, task) for tag in tags]
-        dropped = next((index for index in indices if isinstance(index, str)), None)
-        if dropped:
-            return dropped
+        indices = [_label_index(tag, source, task) for tag in tags]
+        reason = next((index for index in indices if isinstance(index, str)), None)
+        if reason:
+            return reason
         row["label"] = indices if isinstance(row["label"], list) else indices[0]
     if "tokens" in row and len(row["label"]) != len(row["tokens"]):
         raise ValueError(f"{len(row['label'])} tags for {len(row['tokens'])} words; each word has one")
@@ -195,18 +249,19 @@ def _validate_example(task: Task, source: Source, row: dict) -> str | None:
 
 
 def _validate_answers(task: Task, row: dict) -> str | None:
-    given = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
-    row["answers"] = [{"text": text, "start": start} for text, start in given if text]
+    texts_and_starts = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
+    row["answers"] = [{"text": text, "start": start} for text, start in texts_and_starts if text]
     for answer in row["answers"]:
-        there = row["context"][answer["start"] : answer["start"] + len(answer["text"])]
-        if there != answer["text"]:
+        in_context = row["context"][answer["start"] : answer["start"] + len(answer["text"])]
+        if in_context != answer["text"]:
             raise ValueError(
-                f"the answer {answer['text']!r} does not stand at {answer['start']} of its context, where {there!r} is"
+                f"the answer {answer['text']!r} is not at character {answer['start']} of its context, where "
+                f"{in_context!r} is"
             )
     return None if row["answers"] or task.unanswerable else "without an answer"
 
 
-def _index(label: int | str, source: Source, task: Task) -> int | str:
+def _label_index(label: int | str, source: Source, task: Task) -> int | str:
     """The label's index in the task's labels, or the reason why its example is left out."""
     if label in (-1, "-1"):
         return "labelled -1"
@@ -222,15 +277,16 @@ def _index(label: int | str, source: Source, task: Task) -> int | str:
     return task.labels.index(name)
 
 
-def _check_ids(found: Examples) -> None:
-    """Predictions go under their ids: no two examples of a language may share one."""
-    counts = Counter(row["id"] for row in found)
-    twice = [name for name, number in counts.items() if number > 1]
-    if twice and len(found.places) == 1:
+def _make_ids_unique(examples: Examples) -> None:
+    """Predictions are stored under their ids. The rows of several sources may share ids and are numbered anew; in one
+    source a repeated id is an error."""
+    counts = Counter(row["id"] for row in examples)
+    repeated = [name for name, number in counts.items() if number > 1]
+    if repeated and len(examples.places) == 1:
         raise DataError(
-            f"{found.places[0]}: {len(twice)} ids stand there more than once, such as {twice[0]!r}; "
-            "each example needs one of its own"
+            f"{examples.places[0]}: {len(repeated)} ids occur more than once, such as {repeated[0]!r}; "
+            "each example needs its own"
         )
-    if twice:  # the rows of several sources are numbered apart
-        for number, row in enumerate(found):
+    if repeated:
+        for number, row in enumerate(examples):
             row["id"] = str(number)

@@ -1,6 +1,6 @@
-"""The languages, one row each, with the names that the data sets give them: XTREME's forty as XTREME spells them, the
+"""The languages, one row each, with the names that data sets give them: XTREME's forty as XTREME spells them, the
 microworld's, and every other language of ISO 639-1 under its ISO names. A task's row (tasks.py) says which of
-these names its configs use; a data set with a spelling of its own needs a row here."""
+these names its configs use; a data set with its own spelling needs a row here."""
 
 from dataclasses import dataclass
 
@@ -50,6 +50,6 @@ def _counterfactual() -> list[Language]:
     return [Language(g.code, g.name, g.iso3, g.ud_name, g.ud_name.lower()) for g in grammars]
 
 
-# XTREME spells some names its own way, and the microworld's `xh` is no Xhosa: their rows hold.
-_KNOWN = {language.code: language for language in [*_xtreme(), *_counterfactual()]}
-LANGUAGES: dict[str, Language] = _KNOWN | {one.code: one for one in _iso_639() if one.code not in _KNOWN}
+# XTREME spells some names its own way, and the microworld's `xh` is not Xhosa: their rows come first and stay.
+_ROWS = {language.code: language for language in [*_xtreme(), *_counterfactual()]}
+LANGUAGES: dict[str, Language] = _ROWS | {row.code: row for row in _iso_639() if row.code not in _ROWS}

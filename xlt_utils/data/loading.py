@@ -1,6 +1,6 @@
-"""The one way to data: `datasets.load_dataset`, from the hub or from a folder laid out as the hub, and readers
-for the two data sets that no hub holds. A split comes out as columns under the study's own names, checked
-once: data set, config, split, columns, their types, label names."""
+"""The only way to the data: `datasets.load_dataset`, from the hub or from a folder laid out like the hub, and readers
+for the two data sets that are not on the hub. In goes a source, out come its columns under the study's names, checked:
+data set, config, split, columns, their types, label names."""
 
 import functools
 import hashlib
@@ -9,6 +9,7 @@ import string
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 from pyarrow import compute, types
@@ -20,28 +21,39 @@ from xlt_utils.data.languages import LANGUAGES
 from xlt_utils.data.tasks import Source
 from xlt_utils.errors import did_you_mean
 
-TEXT = Source("text/multilingual", "{code}", "train", {"text": "text"})
-# The embedded data that a notebook uses when nobody names any: large enough for its tiny defaults.
-MICROWORLD = {"seed": 0, "sentences": 20_000, "bilingual": 0.05, "languages": ["en", "xa", "xd", "xh"]}
+_TEXT = Source("text/multilingual", "{code}", "train", {"text": "text"})
+# The embedded data that notebooks use by default: large enough for their tiny settings.
+MICROWORLD_DEFAULTS: dict[str, Any] = {
+    "seed": 0,
+    "sentences": 20_000,
+    "bilingual": 0.05,
+    "languages": ["en", "xa", "xd", "xh"],
+}
 
 
 class DataError(ValueError):
-    """Data that are not there or not as they should be; the message says what was expected and where."""
+    """Data that are missing or not as expected; the message says what was expected and where."""
 
 
 class MissingData(DataError):
-    """The data set, the config, the split or the language is not there."""
+    """The data set, the config, the split or the language is missing."""
 
 
 def locate(data: str, settings: dict | None = None) -> str:
-    """The place that `data` names: `hub`, or a mirror folder, relative to the project where it lies
-    inside. `microworld` is written first where it is not there yet, with `settings` (seed, sentences,
-    bilingual, languages)."""
+    """The place that a study's `data` names: `hub`, or a mirror folder, relative to the project if it is inside.
+
+    Args:
+        data: `hub`, a folder, or `microworld`, which is written first where it does not exist yet.
+        settings: of the microworld: seed, sentences, bilingual, languages.
+
+    Raises:
+        DataError: the folder does not exist.
+    """
     if data == "hub":
         return data
     if data == "microworld":
-        settings = MICROWORLD | (settings or {})
-        # Its folder is named after all that decides its bytes: the settings and the generator itself.
+        settings = MICROWORLD_DEFAULTS | (settings or {})
+        # The folder's name is a hash of everything that decides its bytes: the settings and the generator itself.
         settings["source"] = room_code_hash("microworld")
         name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
         folder = paths.RUNS / "data" / f"microworld-{name}"
@@ -57,14 +69,14 @@ def locate(data: str, settings: dict | None = None) -> str:
 
 @functools.cache
 def data_fingerprint(data: str) -> str:
-    """The sha256 of everything in a mirror folder, names and bytes (of the hub, its name), and of paths.LOCAL.
+    """The sha256 of all files in a mirror folder, names and bytes (of the hub: its name), and in paths.LOCAL.
 
-    The microworld's manifest does not count: it says which code wrote the data, and the data are hashed themselves.
+    The microworld's manifest does not count: it says which code wrote the data, and the data are hashed anyway.
     """
     digest = hashlib.sha256(b"hub" if data == "hub" else b"")
     for folder in [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]:
         for file in sorted(folder.rglob("*")):
-            is_manifest = file == folder / microworld.MANIFEST
+            is_manifest = file == folder / microworld.WORLD_MANIFEST
             if file.is_file() and file.suffix not in (".md", ".lock") and not is_manifest:
                 digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
                 with open(file, "rb") as stream:
@@ -72,27 +84,28 @@ def data_fingerprint(data: str) -> str:
     return digest.hexdigest()
 
 
-def spell(pattern: str, language: str | None) -> str:
+def _fill_in(pattern: str, language: str | None) -> str:
     """A pattern of a task's row with the names of `language` filled in."""
     return pattern.format(**asdict(LANGUAGES[language])) if language else pattern
 
 
 def describe_split(source: Source, data: str, language: str | None = None) -> str:
-    """Where a split is read, in words."""
-    return f"{source.dataset}, config {spell(source.config, language)}, split {source.split}, in {data}"
+    """Where a split is read, in words, as records have it."""
+    return f"{source.dataset}, config {_fill_in(source.config, language)}, split {source.split}, in {data}"
 
 
 def local_folder(source: Source, data: str) -> Path | None:
-    """The folder of a data set that no hub holds: in the mirror, else in paths.LOCAL."""
-    near = [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]
-    return next((folder / source.dataset for folder in near if (folder / source.dataset).is_dir()), None)
+    """The folder of a data set that is not on the hub: in the mirror, else in paths.LOCAL."""
+    parents = [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]
+    return next((parent / source.dataset for parent in parents if (parent / source.dataset).is_dir()), None)
 
 
 def read_split(source: Source, data: str, language: str | None = None) -> dict[str, list]:
-    """The rows of a split (of a language, where a config mixes them) by column, under the study's names.
+    """The columns of a split (the rows of one language, where a config mixes them) under the study's names.
 
-    Raises Missing where the data set, config, split or language is not there, DataError where a column, its type or
-    its label names are not as the task's row says.
+    Raises:
+        MissingData: the data set, config, split or language is missing.
+        DataError: a column, its type or its label names are not as the task's row says.
     """
     if source.reader == "ccgbank":
         folder = local_folder(source, data)
@@ -102,49 +115,50 @@ def read_split(source: Source, data: str, language: str | None = None) -> dict[s
             raise (DataError if folder else MissingData)(str(error)) from error
     rows, where = _split(source, data, language), describe_split(source, data, language)
     for name, columns in source.columns.items():
-        for column in _columns(columns):
+        for column in (columns,) if isinstance(columns, str) else columns:
             _check_column(name, column, rows, source, where)
     columns = rows.with_format("arrow")[:]
     if source.language_column and language:
-        value = spell(source.language_value, language)
-        held = columns[source.language_column]
-        mine = compute.starts_with(held, value) if value.endswith("-") else compute.equal(held, value)
-        columns = columns.filter(mine)
+        value = _fill_in(source.language_value, language)
+        languages = columns[source.language_column]
+        matches = compute.starts_with if value.endswith("-") else compute.equal
+        columns = columns.filter(matches(languages, value))
     if not len(columns):
         raise MissingData(f"{where}: no row{f' of language {language!r}' if language else ''}")
-    return {name: _values(columns, wanted) for name, wanted in source.columns.items()}
+    return {name: _values(columns, theirs) for name, theirs in source.columns.items()}
 
 
 def read_text(data: str, language: str, chunk: int = 10_000) -> Iterator[list[str]]:
-    """The lines of a language's text as found, in chunks of at most `chunk`: never all in memory."""
-    rows = _split(TEXT, data, language)
+    """The lines of a language's text, unchanged, in chunks of at most `chunk`, so that memory stays bounded."""
+    rows = _split(_TEXT, data, language)
     for start in range(0, len(rows), chunk):
         yield rows[start : start + chunk]["text"]
 
 
 def count_lines(data: str, language: str) -> int:
-    """How many lines of text a language has, as found."""
-    return len(_split(TEXT, data, language))
+    """How many lines of text a language has."""
+    return len(_split(_TEXT, data, language))
 
 
-def _split(source: Source, data: str, language: str | None):
+def _split(source: Source, data: str, language: str | None) -> Any:
+    """A split as a `datasets.Dataset`."""
     per_language = any(field for _, field, _, _ in string.Formatter().parse(source.config) if field)
-    config, where = spell(source.config, language if per_language else None), describe_split(source, data, language)
-    configs = _asked(lambda: _configs(data, source.dataset), where)
+    config, where = _fill_in(source.config, language if per_language else None), describe_split(source, data, language)
+    configs = _with_place(lambda: _configs(data, source.dataset), where)
     if config not in configs:
         raise MissingData(f"{where}: no such config; {did_you_mean(config, configs)}")
     path = source.dataset if data == "hub" else str(paths.resolve(data) / source.dataset)
-    # The library's own cache takes two folders with data sets of one name for the same data (datasets 5.2): each
-    # mirror has a cache of its own, under the name of its content.
+    # The library's cache takes data sets of one name in two folders for the same data (datasets 5.2): each mirror has
+    # its own cache, named after its content.
     cache = None if data == "hub" else str(paths.RUNS / "data" / f"arrow-{data_fingerprint(data)[:16]}")
-    return _asked(lambda: _opened(path, config, source.split, cache), where)
+    return _with_place(lambda: _open(path, config, source.split, cache), where)
 
 
-def _asked(question: Callable, where: str):
-    """What the library answers. What is not there, or needs code of its own to be read, is Missing; a hub that cannot
-    be reached is not."""
+def _with_place(call: Callable[[], Any], where: str) -> Any:
+    """The result of a call of the library, whose errors come with the place. Data that do not exist, or need their own
+    code to be read, are missing; a hub that cannot be reached is not."""
     try:
-        return question()
+        return call()
     except DataError:
         raise
     except (ValueError, FileNotFoundError, RuntimeError) as error:
@@ -154,8 +168,8 @@ def _asked(question: Callable, where: str):
 
 
 @functools.lru_cache(maxsize=256)
-def _opened(path: str, config: str, split: str, cache: str | None):
-    """A split, memory-mapped: opening it takes longer than reading it, and a check asks for each language."""
+def _open(path: str, config: str, split: str, cache: str | None) -> Any:
+    """A split, memory-mapped: opening it takes longer than reading it, and a check opens it for each language."""
     import datasets
 
     return datasets.load_dataset(path, config, split=split, cache_dir=cache)
@@ -165,14 +179,10 @@ def _opened(path: str, config: str, split: str, cache: str | None):
 def _configs(data: str, dataset: str) -> tuple[str, ...]:
     import datasets
 
-    path = dataset if data == "hub" else paths.resolve(data) / dataset
+    path = dataset if data == "hub" else str(paths.resolve(data) / dataset)
     if data != "hub" and not Path(path).is_dir():
         raise MissingData(f"{dataset}: no such data set in {data} (looked for the folder {path})")
-    return tuple(datasets.get_dataset_config_names(str(path)))
-
-
-def _columns(columns: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (columns,) if isinstance(columns, str) else columns
+    return tuple(datasets.get_dataset_config_names(path))
 
 
 def _is_text(kind: pyarrow.DataType) -> bool:
@@ -180,7 +190,7 @@ def _is_text(kind: pyarrow.DataType) -> bool:
 
 
 def _is_list(kind: pyarrow.DataType, of=_is_text) -> bool:
-    return (types.is_list(kind) or types.is_large_list(kind)) and of(kind.value_type)
+    return bool(types.is_list(kind) or types.is_large_list(kind)) and of(kind.value_type)
 
 
 def _is_label(kind: pyarrow.DataType) -> bool:
@@ -192,8 +202,8 @@ def _is_answers(kind: pyarrow.DataType) -> bool:
     return {"text", "answer_start"} <= set(names) and _is_list(names["text"])
 
 
-# What a column must hold to stand under the study's name.
-_KINDS = {
+# The type that a column must have, in words and as a check, by the study's name for it.
+_COLUMN_TYPES: dict[str, tuple[str, Callable[[pyarrow.DataType], bool]]] = {
     "tokens": ("a list of text", _is_list),
     "options": ("text, or a list of it", lambda kind: _is_text(kind) or _is_list(kind)),
     "names": ("a list of text", _is_list),
@@ -212,9 +222,9 @@ def _check_column(name: str, column: str, rows, source: Source, where: str) -> N
         if field not in fields:
             raise DataError(f"{where}: column {first!r} has no field {field!r}; it is {kind}")
         kind = kind.field(field).type
-    words, fits = _KINDS.get(name, ("text", _is_text))
+    expected, fits = _COLUMN_TYPES.get(name, ("text", _is_text))
     if not fits(kind):
-        raise DataError(f"{where}: column {column!r} holds {kind}, expected {words}")
+        raise DataError(f"{where}: column {column!r} holds {kind}, expected {expected}")
     feature = rows.features[first]
     names = getattr(getattr(feature, "feature", feature), "names", None)  # of a ClassLabel, alone or in a list
     if name == "label" and names is not None and tuple(names) != source.labels:

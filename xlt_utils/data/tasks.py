@@ -1,33 +1,38 @@
-"""The tasks, one row each: where the examples lie, what their columns and labels are called, how a
-prediction is scored. Everything that the study knows of a task stands in its row; adding a task is
-adding a row."""
+"""The tasks, one row each: where the examples are, what their columns and labels are called, how predictions are
+scored. Everything that the study knows about a task is in its row; to add a task, add a row."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Source:
     """One split of one data set, under its hub id.
 
-    `config` may hold `{code}`, `{iso3}`, `{ud_name}` or `{lower_name}` (languages.py) where a config holds one
-    language; where one config mixes them, the rows of a language are those whose `language_column` is, or begins
-    with, `language_value`. `columns` maps the study's names (labelled.py) to the data set's, `a.b` being the field b
-    of a struct and a tuple of columns one list. `labels` are the label names in the data set's order, `dropped`
-    those that the study leaves out. `contains` names data sets whose examples this one repeats. Data sets that no
-    hub holds have a `reader` of their own. `instead` is what is read where this split is not there or its
-    labels are withheld.
+    Attributes:
+        config: may hold `{code}`, `{iso3}`, `{ud_name}` or `{lower_name}` (languages.py) where each language has a
+            config of its own.
+        columns: maps the study's names (labelled.py) to the data set's; `a.b` is the field b of a struct, a tuple of
+            columns is one list.
+        labels: the label names in the data set's order.
+        dropped: the labels whose examples the study leaves out.
+        language_column: where one config mixes languages, the column that names a row's language; the rows of a
+            language are those where it equals `language_value` (or begins with it, if that ends in `-`).
+        contains: the data sets whose examples this one repeats.
+        reader: `hub`, or the module that reads a data set that is not on the hub: `bucc`, `ccgbank`.
+        instead: what is read where this split is missing or its labels are withheld.
     """
 
     dataset: str
     config: str
     split: str
-    columns: dict[str, str | tuple[str, ...]]
+    columns: Mapping[str, str | tuple[str, ...]]
     labels: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     language_column: str | None = None
     language_value: str = "{code}"
     contains: tuple[str, ...] = ()
-    reader: str = "hub"  # hub | bucc | ccgbank
+    reader: str = "hub"
     instead: "Source | None" = None
 
     @property
@@ -35,113 +40,129 @@ class Source:
         """The data set, config and split in words."""
         return f"{self.dataset}, config {self.config}, split {self.split}"
 
+    def at(self, split: str, config: str | None = None) -> "Source":
+        """Another split of the same data set."""
+        return replace(self, split=split, config=config or self.config)
+
+    def or_else(self, stand_in: "Source") -> "Source":
+        """This split, and what is read where it is missing or its labels are withheld."""
+        return replace(self, instead=stand_in)
+
 
 @dataclass(frozen=True)
 class Task:
-    """A task of the study: its format decides encoding, head and prediction, its metric the score, `chance` (0..1)
-    is the score of guessing. `a+b` as a metric is the mean of both. A task without `train` is scored as the
-    encoder stands; several sources are one data set under one head. A tagging task without `labels` takes those of
-    its training data."""
+    """A task of the study. Several sources of a part are one data set under one head.
+
+    Attributes:
+        roles: `intermediate`, `target`.
+        format: classification, choice, tagging, span, retrieval or mining; decides encoding, head and prediction.
+        metric: the main score; `a+b` is the mean of both.
+        chance: the score of guessing, 0..1.
+        labels: a tagging task without labels takes those of its training data.
+        train: English training data; a task without any is scored with the encoder as it stands.
+        translated: the training data in other languages.
+        unanswerable: whether a question may have no answer in its context.
+        rules: how answers are normalised before they are compared: `squad` or `mlqa`.
+    """
 
     name: str
     roles: tuple[str, ...]
-    format: str  # classification | choice | tagging | span | retrieval | mining
+    format: str
     metric: str
     chance: float
     labels: tuple[str, ...] = ()
     train: tuple[Source, ...] = ()
-    translated: tuple[Source, ...] = ()  # the training data in other languages
+    translated: tuple[Source, ...] = ()
     development: tuple[Source, ...] = ()
     test: tuple[Source, ...] = ()
-    unanswerable: bool = False  # whether a question may have no answer in its context
-    rules: str = "squad"  # how answers are normalised before they are compared: squad | mlqa
+    unanswerable: bool = False
+    rules: str = "squad"
 
     @property
     def trains(self) -> bool:
         return bool(self.train)
 
     def shares_data_with(self, other: "Task") -> bool:
-        """Whether training examples of one are training examples of the other too, so that one's gain from the other
-        may be seen examples."""
+        """Whether some training examples belong to both tasks: a gain of one from the other may be seen examples."""
 
         def origins(task: Task) -> set[str]:
-            own = {source.place for source in task.train}
-            return own | {name for source in task.train for name in source.contains}
+            repeated = {name for source in task.train for name in source.contains}
+            return repeated | {source.place for source in task.train}
 
         return not origins(self).isdisjoint(origins(other))
 
 
+# What several rows, or several parts of one row, share: labels, columns, and data sets as their training split.
 _NLI = ("entailment", "neutral", "contradiction")
+_DUPLICATE = ("not_duplicate", "duplicate")
+_PARAPHRASE = ("0", "1")
+_SENTIMENT = ("negative", "positive")
+_FOUR = ("0", "1", "2", "3")
+_FIVE = tuple("ABCDE")
+_NER = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+_POS = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
+
 _NLI_COLUMNS = {"text": "premise", "text2": "hypothesis", "label": "label"}
-_XNLI_COLUMNS = {"text": "sentence1", "text2": "sentence2", "label": "gold_label"}
-_PAWS_COLUMNS = {"text": "sentence1", "text2": "sentence2", "label": "label"}
-_QQP_COLUMNS = {"text": "question1", "text2": "question2", "label": "label"}
-_SST_COLUMNS = {"text": "sentence", "label": "label"}
-_POS_COLUMNS = {"tokens": "tokens", "label": "pos_tags"}
-_NER_COLUMNS = {"tokens": "tokens", "label": "ner_tags"}
-_CCG_COLUMNS = {"tokens": "tokens", "label": "tags"}
 _SPAN_COLUMNS = {"id": "id", "text": "question", "context": "context", "answers": "answers"}
-_CTX_COLUMNS = {"text": "ctx", "options": "endings", "label": "label"}
-_COSMOS_COLUMNS = {
+_HELLASWAG_COLUMNS = {"text": "ctx", "options": "endings", "label": "label"}
+_XNLI_COLUMNS = {"text": "sentence1", "text2": "sentence2", "label": "gold_label"}
+_PAWSX_COLUMNS = {"text": "sentence1", "text2": "sentence2", "label": "label"}
+_TATOEBA_COLUMNS = {"text": "source_sentence", "text2": "target_sentence"}
+_COSMOS_OPTIONS = ("answer0", "answer1", "answer2", "answer3")
+_COSMOS_COLUMNS: dict[str, str | tuple[str, ...]] = {
     "text": "context",
     "text2": "question",
-    "options": ("answer0", "answer1", "answer2", "answer3"),
+    "options": _COSMOS_OPTIONS,
     "label": "label",
 }
 _CSQA_COLUMNS = {"text": "question", "options": "choices.text", "names": "choices.label", "label": "answerKey"}
-_PAIR_COLUMNS = {"text": "source_sentence", "text2": "target_sentence"}
-_POS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ")
-_POS += ("SYM", "VERB", "X")
-_NER = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
-_SENTIMENT = ("negative", "positive")
+
 _XTREME = "google/xtreme"
-_FOUR = ("0", "1", "2", "3")
-
-
-def _mnli(split: str) -> Source:
-    return Source("nyu-mll/multi_nli", "default", split, _NLI_COLUMNS, _NLI)
-
-
-def _snli(split: str) -> Source:
-    return Source("stanfordnlp/snli", "plain_text", split, _NLI_COLUMNS, _NLI)
-
-
-def _anli(part: str) -> tuple[Source, ...]:
-    """The three rounds of ANLI."""
-    splits = [f"{part}_r{number}" for number in (1, 2, 3)]
-    return tuple(Source("facebook/anli", "plain_text", split, _NLI_COLUMNS, _NLI) for split in splits)
-
-
-def _squad(split: str) -> Source:
-    return Source("rajpurkar/squad", "plain_text", split, _SPAN_COLUMNS)
-
-
-def _wiki(split: str, instead: Source | None = None) -> Source:
-    """Questions on newer Wikipedia articles; a test on the hub, and in copies of it sometimes a training split."""
-    return Source("squadshifts", "new_wiki", split, _SPAN_COLUMNS, instead=instead)
-
-
-def _tydiqa(split: str, instead: Source | None = None) -> Source:
-    language = {"language_column": "id", "language_value": "{lower_name}-"}
-    columns = dict(_SPAN_COLUMNS)
-    if split == "train":  # where it stands in for a test its rows are numbered: releases have ids there twice
-        del columns["id"]
-    return Source(_XTREME, "tydiqa", split, columns, **language, instead=instead)
-
-
-_SQUAD_V1 = _squad("train").place  # SQuAD 2.0 repeats its questions and adds unanswerable ones
+_SNLI = Source("stanfordnlp/snli", "plain_text", "train", _NLI_COLUMNS, _NLI)
+_MNLI = Source("nyu-mll/multi_nli", "default", "train", _NLI_COLUMNS, _NLI)
+_MNLI_DEVELOPMENT = _MNLI.at("validation_matched")
+_ANLI = Source("facebook/anli", "plain_text", "train", _NLI_COLUMNS, _NLI)
+_QQP = Source("nyu-mll/glue", "qqp", "train", {"text": "question1", "text2": "question2", "label": "label"}, _DUPLICATE)
+_SQUAD = Source("rajpurkar/squad", "plain_text", "train", _SPAN_COLUMNS)
+_SQUAD_DEVELOPMENT = _SQUAD.at("validation")
+# Questions on newer Wikipedia articles: a test split on the hub, in some copies of it a training split
+_SQUAD_WIKI = Source("squadshifts", "new_wiki", "test", _SPAN_COLUMNS)
+# SQuAD 2.0 repeats SQuAD's questions and adds unanswerable ones
+_SQUAD_V2 = Source("rajpurkar/squad_v2", "squad_v2", "train", _SPAN_COLUMNS, contains=(_SQUAD.place,))
+_HELLASWAG = Source("Rowan/hellaswag", "default", "train", _HELLASWAG_COLUMNS, _FOUR)
+_CCGBANK = Source("ccgbank", "AUTO", "02-21", {"tokens": "tokens", "label": "tags"}, reader="ccgbank")
+_COSMOS_QA = Source("allenai/cosmos_qa", "default", "train", _COSMOS_COLUMNS, _FOUR)
+_COMMONSENSE_QA = Source("tau/commonsense_qa", "default", "train", _CSQA_COLUMNS, _FIVE)
+_PAWSX = Source(_XTREME, "PAWS-X.en", "train", _PAWSX_COLUMNS, _PARAPHRASE)
+_UDPOS = Source(_XTREME, "udpos.English", "train", {"tokens": "tokens", "label": "pos_tags"}, _POS)
+_PANX = Source(_XTREME, "PAN-X.en", "train", {"tokens": "tokens", "label": "ner_tags"}, _NER)
+_MLQA = Source(_XTREME, "MLQA.{code}.{code}", "test", _SPAN_COLUMNS)
+# The training split is read without its ids: there are releases that have some of them twice
+_TYDIQA_COLUMNS = {name: column for name, column in _SPAN_COLUMNS.items() if name != "id"}
+_TYDIQA = Source(_XTREME, "tydiqa", "train", _TYDIQA_COLUMNS, language_column="id", language_value="{lower_name}-")
+_TYDIQA_DEVELOPMENT = replace(_TYDIQA, split="validation", columns=_SPAN_COLUMNS)
+_BUCC = Source("bucc2018", "{code}-en", "test", {"text": "text"}, reader="bucc")
+_SST = Source("nyu-mll/glue", "sst2", "train", {"text": "sentence", "label": "label"}, _SENTIMENT)
+_TWEETS = Source(
+    "cardiffnlp/tweet_sentiment_multilingual",
+    "{lower_name}",
+    "test",
+    {"text": "text", "label": "label"},
+    ("negative", "neutral", "positive"),
+    dropped=("neutral",),
+)
 
 _ROWS = [
     # The nine intermediate tasks of Phang et al. (2020), table 1, and one beside them
     Task(
-        name="anli",  # ANLI+: SNLI, MNLI and ANLI's rounds under one head
+        name="anli",  # ANLI+: SNLI, MNLI and ANLI's three rounds under one head
         roles=("intermediate",),
         format="classification",
         metric="accuracy",
         chance=1 / 3,
         labels=_NLI,
-        train=(_snli("train"), _mnli("train"), *_anli("train")),
-        development=(_snli("validation"), _mnli("validation_matched"), *_anli("dev")),
+        train=(_SNLI, _MNLI, *(_ANLI.at(f"train_r{number}") for number in (1, 2, 3))),
+        development=(_SNLI.at("validation"), _MNLI_DEVELOPMENT, *(_ANLI.at(f"dev_r{number}") for number in (1, 2, 3))),
     ),
     Task(
         name="mnli",
@@ -150,9 +171,9 @@ _ROWS = [
         metric="accuracy",
         chance=1 / 3,
         labels=_NLI,
-        train=(_mnli("train"),),
+        train=(_MNLI,),
         translated=(Source("facebook/xnli", "{code}", "train", _NLI_COLUMNS, _NLI),),
-        development=(_mnli("validation_matched"),),
+        development=(_MNLI_DEVELOPMENT,),
     ),
     Task(
         name="qqp",
@@ -160,9 +181,9 @@ _ROWS = [
         format="classification",
         metric="accuracy+f1",
         chance=1 / 2,
-        labels=("not_duplicate", "duplicate"),
-        train=(Source("nyu-mll/glue", "qqp", "train", _QQP_COLUMNS, ("not_duplicate", "duplicate")),),
-        development=(Source("nyu-mll/glue", "qqp", "validation", _QQP_COLUMNS, ("not_duplicate", "duplicate")),),
+        labels=_DUPLICATE,
+        train=(_QQP,),
+        development=(_QQP.at("validation"),),
     ),
     Task(
         name="squad_v2",
@@ -170,8 +191,8 @@ _ROWS = [
         format="span",
         metric="exact_match+f1",
         chance=0.0,
-        train=(Source("rajpurkar/squad_v2", "squad_v2", "train", _SPAN_COLUMNS, contains=(_SQUAD_V1,)),),
-        development=(Source("rajpurkar/squad_v2", "squad_v2", "validation", _SPAN_COLUMNS),),
+        train=(_SQUAD_V2,),
+        development=(_SQUAD_V2.at("validation"),),
         unanswerable=True,
     ),
     Task(
@@ -180,8 +201,8 @@ _ROWS = [
         format="span",
         metric="exact_match+f1",
         chance=0.0,
-        train=(_squad("train"),),
-        development=(_squad("validation"),),
+        train=(_SQUAD,),
+        development=(_SQUAD_DEVELOPMENT,),
     ),
     Task(
         name="squad_wiki",  # none of the parent's: for copies of SQuAD too small for a ladder (arXiv 2004.14444)
@@ -189,8 +210,8 @@ _ROWS = [
         format="span",
         metric="exact_match+f1",
         chance=0.0,
-        train=(_squad("train"), _wiki("test", instead=_wiki("train"))),
-        development=(_squad("validation"),),
+        train=(_SQUAD, _SQUAD_WIKI.or_else(_SQUAD_WIKI.at("train"))),
+        development=(_SQUAD_DEVELOPMENT,),
     ),
     Task(
         name="hellaswag",
@@ -199,8 +220,8 @@ _ROWS = [
         metric="accuracy",
         chance=1 / 4,
         labels=_FOUR,
-        train=(Source("Rowan/hellaswag", "default", "train", _CTX_COLUMNS, _FOUR),),
-        development=(Source("Rowan/hellaswag", "default", "validation", _CTX_COLUMNS, _FOUR),),
+        train=(_HELLASWAG,),
+        development=(_HELLASWAG.at("validation"),),
     ),
     Task(
         name="ccg",  # CCGbank (LDC2005T13), its usual sections
@@ -208,8 +229,8 @@ _ROWS = [
         format="tagging",
         metric="accuracy",
         chance=0.0,
-        train=(Source("ccgbank", "AUTO", "02-21", _CCG_COLUMNS, reader="ccgbank"),),
-        development=(Source("ccgbank", "AUTO", "00-00", _CCG_COLUMNS, reader="ccgbank"),),
+        train=(_CCGBANK,),
+        development=(_CCGBANK.at("00-00"),),
     ),
     Task(
         name="cosmos_qa",
@@ -218,8 +239,8 @@ _ROWS = [
         metric="accuracy",
         chance=1 / 4,
         labels=_FOUR,
-        train=(Source("allenai/cosmos_qa", "default", "train", _COSMOS_COLUMNS, _FOUR),),
-        development=(Source("allenai/cosmos_qa", "default", "validation", _COSMOS_COLUMNS, _FOUR),),
+        train=(_COSMOS_QA,),
+        development=(_COSMOS_QA.at("validation"),),
     ),
     Task(
         name="commonsense_qa",
@@ -227,9 +248,9 @@ _ROWS = [
         format="choice",
         metric="accuracy",
         chance=1 / 5,
-        labels=tuple("ABCDE"),
-        train=(Source("tau/commonsense_qa", "default", "train", _CSQA_COLUMNS, tuple("ABCDE")),),
-        development=(Source("tau/commonsense_qa", "default", "validation", _CSQA_COLUMNS, tuple("ABCDE")),),
+        labels=_FIVE,
+        train=(_COMMONSENSE_QA,),
+        development=(_COMMONSENSE_QA.at("validation"),),
     ),
     # The nine target tasks of XTREME (Hu et al. 2020, table 1), and sentiment
     Task(
@@ -239,8 +260,8 @@ _ROWS = [
         metric="accuracy",
         chance=1 / 3,
         labels=_NLI,
-        train=(_mnli("train"),),
-        development=(_mnli("validation_matched"),),
+        train=(_MNLI,),
+        development=(_MNLI_DEVELOPMENT,),
         test=(Source(_XTREME, "XNLI", "test", _XNLI_COLUMNS, _NLI, language_column="language"),),
     ),
     Task(
@@ -249,10 +270,10 @@ _ROWS = [
         format="classification",
         metric="accuracy",
         chance=1 / 2,
-        labels=("0", "1"),
-        train=(Source(_XTREME, "PAWS-X.en", "train", _PAWS_COLUMNS, ("0", "1")),),
-        development=(Source(_XTREME, "PAWS-X.en", "validation", _PAWS_COLUMNS, ("0", "1")),),
-        test=(Source(_XTREME, "PAWS-X.{code}", "test", _PAWS_COLUMNS, ("0", "1")),),
+        labels=_PARAPHRASE,
+        train=(_PAWSX,),
+        development=(_PAWSX.at("validation"),),
+        test=(_PAWSX.at("test", "PAWS-X.{code}"),),
     ),
     Task(
         name="udpos",
@@ -261,9 +282,9 @@ _ROWS = [
         metric="f1",
         chance=0.0,
         labels=_POS,
-        train=(Source(_XTREME, "udpos.English", "train", _POS_COLUMNS, _POS),),
-        development=(Source(_XTREME, "udpos.English", "validation", _POS_COLUMNS, _POS),),
-        test=(Source(_XTREME, "udpos.{ud_name}", "test", _POS_COLUMNS, _POS),),
+        train=(_UDPOS,),
+        development=(_UDPOS.at("validation"),),
+        test=(_UDPOS.at("test", "udpos.{ud_name}"),),
     ),
     Task(
         name="panx",
@@ -272,9 +293,9 @@ _ROWS = [
         metric="f1",
         chance=0.0,
         labels=_NER,
-        train=(Source(_XTREME, "PAN-X.en", "train", _NER_COLUMNS, _NER),),
-        development=(Source(_XTREME, "PAN-X.en", "validation", _NER_COLUMNS, _NER),),
-        test=(Source(_XTREME, "PAN-X.{code}", "test", _NER_COLUMNS, _NER),),
+        train=(_PANX,),
+        development=(_PANX.at("validation"),),
+        test=(_PANX.at("test", "PAN-X.{code}"),),
     ),
     Task(
         name="xquad",
@@ -282,8 +303,8 @@ _ROWS = [
         format="span",
         metric="exact_match+f1",
         chance=0.0,
-        train=(_squad("train"),),
-        development=(_squad("validation"),),
+        train=(_SQUAD,),
+        development=(_SQUAD_DEVELOPMENT,),
         test=(Source(_XTREME, "XQuAD.{code}", "validation", _SPAN_COLUMNS),),
     ),
     Task(
@@ -292,17 +313,9 @@ _ROWS = [
         format="span",
         metric="exact_match+f1",
         chance=0.0,
-        train=(_squad("train"),),
-        development=(_squad("validation"),),
-        test=(
-            Source(
-                _XTREME,
-                "MLQA.{code}.{code}",
-                "test",
-                _SPAN_COLUMNS,
-                instead=Source(_XTREME, "MLQA.{code}.{code}", "validation", _SPAN_COLUMNS),
-            ),
-        ),
+        train=(_SQUAD,),
+        development=(_SQUAD_DEVELOPMENT,),
+        test=(_MLQA.or_else(_MLQA.at("validation")),),
         rules="mlqa",
     ),
     Task(
@@ -311,10 +324,10 @@ _ROWS = [
         format="span",
         metric="exact_match+f1",
         chance=0.0,
-        train=(_tydiqa("train"),),
-        development=(_tydiqa("validation"),),
+        train=(_TYDIQA,),
+        development=(_TYDIQA_DEVELOPMENT,),
         # XTREME's own release withholds these answers; its training split holds languages beside English
-        test=(_tydiqa("validation", instead=_tydiqa("train")),),
+        test=(_TYDIQA_DEVELOPMENT.or_else(_TYDIQA),),
     ),
     Task(
         name="bucc2018",
@@ -322,17 +335,8 @@ _ROWS = [
         format="mining",
         metric="f1",
         chance=0.0,
-        development=(Source("bucc2018", "{code}-en", "dev", {"text": "text"}, reader="bucc"),),
-        test=(
-            Source(
-                "bucc2018",
-                "{code}-en",
-                "test",
-                {"text": "text"},
-                reader="bucc",
-                instead=Source("bucc2018", "{code}-en", "dev", {"text": "text"}, reader="bucc"),
-            ),
-        ),
+        development=(_BUCC.at("dev"),),
+        test=(_BUCC.or_else(_BUCC.at("dev")),),
     ),
     Task(
         name="tatoeba",
@@ -340,7 +344,7 @@ _ROWS = [
         format="retrieval",
         metric="accuracy",
         chance=0.0,
-        test=(Source(_XTREME, "tatoeba.{iso3}", "validation", _PAIR_COLUMNS),),
+        test=(Source(_XTREME, "tatoeba.{iso3}", "validation", _TATOEBA_COLUMNS),),
     ),
     Task(
         name="sst",
@@ -349,18 +353,9 @@ _ROWS = [
         metric="accuracy",
         chance=1 / 2,
         labels=_SENTIMENT,
-        train=(Source("nyu-mll/glue", "sst2", "train", _SST_COLUMNS, _SENTIMENT),),
-        development=(Source("nyu-mll/glue", "sst2", "validation", _SST_COLUMNS, _SENTIMENT),),
-        test=(
-            Source(
-                "cardiffnlp/tweet_sentiment_multilingual",
-                "{lower_name}",
-                "test",
-                {"text": "text", "label": "label"},
-                ("negative", "neutral", "positive"),
-                dropped=("neutral",),
-            ),
-        ),
+        train=(_SST,),
+        development=(_SST.at("validation"),),
+        test=(_TWEETS,),
     ),
 ]
 

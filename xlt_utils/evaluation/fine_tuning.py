@@ -1,14 +1,17 @@
-"""Phase 3 for one task: fine-tune a checkpoint on English examples of the task and test it, untouched, in
-every other language. A task without training data is tested as the checkpoint stands."""
+"""Phase 3 for one task. In goes a checkpoint, out come its scores: it is fine-tuned on English examples of the task and
+tested, unchanged, in every other language. A task without training data is tested with the checkpoint as it stands."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from xlt_utils.data import labelled
+from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import TASKS
+from xlt_utils.errors import Fault, did_you_mean
 from xlt_utils.evaluation import evaluate
-from xlt_utils.evaluation.evaluate import Evaluation
+from xlt_utils.evaluation.evaluate import Evaluation, EvaluationConfig
 from xlt_utils.records.record import Record
 from xlt_utils.training import batches, costs, encoders, encoding, loop
 from xlt_utils.training.objectives import TaskHead
@@ -16,72 +19,120 @@ from xlt_utils.training.schedules import linear_schedule
 
 
 @dataclass(frozen=True)
+class FineTuneConfig:
+    """How one task is fine-tuned and tested.
+
+    Attributes:
+        examples: the first of the seed's order, so many.
+        length: tokens a row at most.
+        batch: examples a step.
+        micro_batch: examples that a device holds at once; None: all of them.
+        warmup: share of the steps.
+        patience: epochs without a better English development score that end the training; None: all epochs.
+        devices: processes that share each batch.
+        evaluation_examples: a language at most; None: all.
+        perturbations: kinds and shares of the words under which each test is repeated.
+    """
+
+    seed: int
+    examples: int
+    epochs: int
+    length: int
+    batch: int
+    micro_batch: int | None
+    learning_rate: float
+    warmup: float
+    patience: int | None
+    devices: int
+    evaluation_examples: int | None
+    perturbations: Sequence[tuple[str, float]]
+
+    @classmethod
+    def from_parameters(
+        cls, parameters: Mapping[str, Any], task_settings: Mapping[str, Any] | None = None
+    ) -> "FineTuneConfig":
+        """A notebook's parameters, which may include others, with what one task has otherwise. Raises Fault on a
+        setting of the task that does not exist."""
+        task_settings = task_settings or {}
+        names = [parameter.name for parameter in fields(cls)]
+        for name in task_settings:
+            if name not in names:
+                raise Fault(f"settings: no such setting {name!r}; {did_you_mean(name, names)}")
+        values = {name: task_settings.get(name, parameters[name]) for name in names}
+        return cls(**values | {"perturbations": [(kind, rate) for kind, rate in values["perturbations"]]})
+
+
+@dataclass(frozen=True)
 class FineTuneResult:
     """What one task gave: its tests, the learning curve (empty where nothing was trained) and the cost in tokens,
     examples, steps and FLOPs."""
 
-    found: Evaluation
+    evaluation: Evaluation
     curve: list[dict] = field(default_factory=list)
     cost: dict[str, float] = field(default_factory=dict)
 
 
 def fine_tune(
-    name: str,
-    checkpoint: Path,
-    data: str,
-    languages: Sequence[str],
-    *,
-    seed: int,
-    examples: int,
-    epochs: int,
-    length: int,
-    batch: int,
-    micro_batch: int | None,
-    learning_rate: float,
-    warmup: float,
-    patience: int | None,
-    devices: int,
-    evaluation_examples: int | None,
-    perturbations: Sequence[tuple[str, float]],
-    state: Path,
+    name: str, checkpoint: Path, data: str, languages: Sequence[str], config: FineTuneConfig, state: Path
 ) -> FineTuneResult:
-    """Fine-tune on the first `examples` of the seed's order for `epochs`, warm-up a share of the steps, then
-    test in `languages`. English development data are scored beside the tests; they choose nothing but, with `patience`,
-    the epoch. Where their labels are withheld, the facts say so."""
+    """Fine-tune a checkpoint on English examples of a task, then test it in `languages`.
+
+    English development data are scored beside the tests. They choose only, with `patience`, the epoch. Where their
+    labels are withheld, the facts say so.
+
+    Args:
+        name: the task.
+        checkpoint: the folder of an encoder.
+        data: the place, as `loading.locate` gives it.
+        languages: those that the task is tested in.
+        config: how it is fine-tuned and tested.
+        state: the folder of the training's own checkpoints.
+    """
     task = labelled.complete_task(name, data)
     model, tokenizer = encoders.load_encoder(checkpoint)
-    setting = evaluate.EvaluationConfig(data, tokenizer, length, evaluation_examples, perturbations)
+    tests = EvaluationConfig(data, tokenizer, config.length, config.evaluation_examples, config.perturbations)
     if not task.trains:
-        return FineTuneResult(evaluate.evaluate_retrieval(model, task, languages, setting))
-    encoded = encoding.encode(task, "train", data, "en", tokenizer, length)
-    rows = batches.subset(encoded, seed, examples)
-    steps = epochs * len(rows) // batch
-    learner = TaskHead(model, task, seed)
+        return FineTuneResult(evaluate.evaluate_retrieval(model, task, languages, tests))
+    encoded = encoding.encode(SplitRef(task, "train", data), tokenizer, config.length)
+    rows = batches.subset(encoded, config.seed, config.examples)
+    steps = config.epochs * len(rows) // config.batch
+    learner = TaskHead(model, task, config.seed)
 
-    def score() -> float:
-        found = evaluate.evaluate_task(learner, "development", ["en"], setting).results
-        return next(row["value"] for row in found if row["metric"] == f"development {task.metric}")
+    def development_results() -> list[dict]:
+        return evaluate.evaluate_task(learner, "development", ["en"], tests).results
 
-    judge = loop.EarlyStopping(score, every=max(1, len(rows) // batch), patience=patience) if patience else None
-    at, rates = (
-        batches.epoch_batches(encoded, rows, batch, seed),
-        linear_schedule(learning_rate, round(steps * warmup), steps),
+    def development_score() -> float:
+        metric = f"development {task.metric}"
+        return next(row["value"] for row in development_results() if row["metric"] == metric)
+
+    early_stopping = None
+    if config.patience:
+        early_stopping = loop.EarlyStopping(development_score, max(1, len(rows) // config.batch), config.patience)
+    curve = loop.train(
+        learner,
+        batches.epoch_batches(encoded, rows, config.batch, config.seed),
+        linear_schedule(config.learning_rate, round(steps * config.warmup), steps),
+        seed=config.seed,
+        state=state,
+        ladder=False,
+        micro_batch=config.micro_batch,
+        devices=config.devices,
+        early_stopping=early_stopping,
     )
-    shared = {"micro_batch": micro_batch, "devices": devices, "judge": judge}
-    curve = loop.train(learner, at, rates, seed=seed, state=state, ladder=False, **shared)
-    found = evaluate.evaluate_task(learner, "test", languages, setting)
-    found.facts["train"] = encoded.facts
+    evaluation = evaluate.evaluate_task(learner, "test", languages, tests)
+    evaluation.facts["train"] = encoded.facts
     try:
-        found.results += evaluate.evaluate_task(learner, "development", ["en"], setting).results
+        evaluation.results += development_results()
     except labelled.Withheld as error:
-        found.facts["development"] = {"withheld": str(error)}
-    done = curve[-1]["step"] if curve else 0  # fewer where the judge ended it
-    return FineTuneResult(found, curve, costs.example_cost(model.config, encoded, rows, done, batch))
+        evaluation.facts["development"] = {"withheld": str(error)}
+    trained_steps = curve[-1]["step"] if curve else 0  # fewer than `steps` after early stopping
+    cost = costs.example_cost(model.config, encoded, rows, trained_steps, config.batch)
+    return FineTuneResult(evaluation, curve, cost)
 
 
 def shared_data_flags(tasks: Sequence[str], checkpoint: Record) -> list[str]:
-    """Warnings that a reader of the scores needs: target tasks whose training data the checkpoint's
-    intermediate tasks had too."""
-    before = checkpoint.parameters.get("tasks", ())
-    shared = [(name, other) for name in tasks for other in before if TASKS[name].shares_data_with(TASKS[other])]
+    """Warnings for readers of the scores: target tasks that share training data with the checkpoint's intermediate
+    tasks."""
+    intermediate = checkpoint.parameters.get("tasks", ())
+    shared = [(name, other) for name in tasks for other in intermediate if TASKS[name].shares_data_with(TASKS[other])]
     return [f"{name} and the intermediate task {other} train on the same data" for name, other in shared]

@@ -1,10 +1,11 @@
-"""What a trained objective, or a bare encoder, makes of encoded examples: labels, answers, sentence vectors, the loss
-on held-out text. Rows of like length go through the encoder together."""
+"""Predictions. In go a trained objective, or a bare encoder, and encoded examples; out come labels, answers, sentence
+vectors, or the loss on held-out text. Rows of similar length go through the encoder together."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from xlt_utils.data.tasks import Task
 from xlt_utils.training import hardware
@@ -12,9 +13,10 @@ from xlt_utils.training.corpus import Corpus
 from xlt_utils.training.encoding import IGNORED, Encoded
 from xlt_utils.training.objectives import MaskedLM, TaskHead, mean_of_tokens
 
-PIECES = 8_192  # padded pieces in a batch at the most: bounds the memory, changes no prediction by more than rounding
-BEST = 20  # first and last pieces of an answer that are combined (SQuAD's n-best)
-LONGEST = 30  # pieces of an answer at most
+# Padded tokens in a batch: bounds the memory, changes no prediction by more than rounding
+MAX_BATCH_TOKENS = 8_192
+N_BEST = 20  # first and last tokens of an answer that are combined (SQuAD's n-best)
+MAX_ANSWER_TOKENS = 30
 
 
 @torch.inference_mode()
@@ -24,61 +26,64 @@ def predict_labels(objective: TaskHead, encoded: Encoded) -> list:
     for places, batch in _by_length(encoded):
         best = _logits(objective, batch).argmax(-1).cpu().numpy()
         if objective.task.format == "tagging":
-            words = batch["labels"].numpy() != IGNORED
-            best = [line[mask].tolist() for line, mask in zip(best, words, strict=True)]
-        for place, answer in zip(places, best, strict=True):
-            rows[place] = answer if isinstance(answer, list) else int(answer)
-    return _joined(rows, encoded.sentences) if objective.task.format == "tagging" else rows
+            is_word = batch["labels"].numpy() != IGNORED
+            labels = [line[mask].tolist() for line, mask in zip(best, is_word, strict=True)]
+        else:
+            labels = best.tolist()
+        for place, label in zip(places, labels, strict=True):
+            rows[place] = label
+    return _join_rows(rows, encoded.sentences) if objective.task.format == "tagging" else rows
 
 
 def gold_labels(task: Task, encoded: Encoded) -> list:
-    """The gold labels in the form that `labels` gives its predictions."""
+    """The gold labels in the form of `predict_labels`."""
     if task.format != "tagging":
         return encoded.labels.tolist()
-    tags = [encoded.labels[a:b] for a, b in zip(encoded.starts[:-1], encoded.starts[1:], strict=True)]
-    return _joined([line[line != IGNORED].tolist() for line in tags], encoded.sentences)
+    rows = [encoded.labels[a:b] for a, b in zip(encoded.starts[:-1], encoded.starts[1:], strict=True)]
+    return _join_rows([row[row != IGNORED].tolist() for row in rows], encoded.sentences)
 
 
 @torch.inference_mode()
 def predict_answers(objective: TaskHead, encoded: Encoded) -> list[tuple[int, int, float]]:
     """The best span of each example over all windows of its context: its first and last character (exclusive), and
-    its margin, the score of no answer less its own. Where no window offers a span both are 0 and the margin inf.
+    its margin, the score of no answer minus its own. Where no window has a span both are 0 and the margin is inf.
 
-    The best of BEST first and BEST last pieces, at most LONGEST pieces long; no answer scores as the least likely
-    window's first piece does (Rajpurkar et al. 2018; Devlin et al. 2019, §4.3).
+    The best combination of N_BEST first and N_BEST last tokens, at most MAX_ANSWER_TOKENS long; the score of no answer
+    is that of the first token in the window where it is lowest (Rajpurkar et al. 2018; Devlin et al. 2019, §4.3).
     """
     best = [(-np.inf, 0, 0)] * encoded.examples
-    null = [np.inf] * encoded.examples
+    no_answer = [np.inf] * encoded.examples
     for places, batch in _by_length(encoded):
         logits = _logits(objective, batch)
-        none = logits[:, 0].sum(-1)
+        no_answer_scores = logits[:, 0].sum(-1)
         offsets = np.full((*logits.shape[:2], 2), -1, dtype=np.int64)
         for line, row in enumerate(encoded.rows(places)):
             offsets[line, : row.stop - row.start] = encoded.offsets[row]
         outside = torch.from_numpy(offsets[..., 0] < 0).to(logits.device)
         inside = logits.masked_fill(outside.unsqueeze(-1), -torch.inf)
-        (firsts, first), (lasts, last) = (inside[..., side].topk(min(BEST, inside.shape[1])) for side in (0, 1))
+        (firsts, first), (lasts, last) = (inside[..., side].topk(min(N_BEST, inside.shape[1])) for side in (0, 1))
         length = last.unsqueeze(1) - first.unsqueeze(2) + 1
-        scores = (firsts.unsqueeze(2) + lasts.unsqueeze(1)).masked_fill((length < 1) | (length > LONGEST), -torch.inf)
+        is_span = (length >= 1) & (length <= MAX_ANSWER_TOKENS)
+        scores = (firsts.unsqueeze(2) + lasts.unsqueeze(1)).masked_fill(~is_span, -torch.inf)
         top, place = scores.flatten(1).max(1)
-        first = first.gather(1, (place // lasts.shape[1]).unsqueeze(1)).squeeze(1).cpu().numpy()
-        last = last.gather(1, (place % lasts.shape[1]).unsqueeze(1)).squeeze(1).cpu().numpy()
+        best_first = first.gather(1, (place // lasts.shape[1]).unsqueeze(1)).squeeze(1).cpu().numpy()
+        best_last = last.gather(1, (place % lasts.shape[1]).unsqueeze(1)).squeeze(1).cpu().numpy()
         for line, item in enumerate(places.tolist()):
             example = int(encoded.sentences[item])
-            null[example] = min(null[example], none[line].item())
+            no_answer[example] = min(no_answer[example], no_answer_scores[line].item())
             if top[line] > best[example][0]:
-                span = int(offsets[line, first[line], 0]), int(offsets[line, last[line], 1])
+                span = int(offsets[line, best_first[line], 0]), int(offsets[line, best_last[line], 1])
                 best[example] = (top[line].item(), *span)
-    return [(a, b, float(none - score)) for (score, a, b), none in zip(best, null, strict=True)]
+    return [(a, b, float(none - score)) for (score, a, b), none in zip(best, no_answer, strict=True)]
 
 
 @torch.inference_mode()
-def sentence_vectors(model: torch.nn.Module, encoded: Encoded) -> np.ndarray:
-    """The mean of each sentence's pieces at every layer, `(layers + 1, sentences, width)`; layer 0 is the embedding."""
+def sentence_vectors(model: PreTrainedModel, encoded: Encoded) -> np.ndarray:
+    """The mean of each sentence's tokens at every layer, `(layers + 1, sentences, width)`; layer 0 is the embedding."""
     config = model.config
     means = np.zeros((config.num_hidden_layers + 1, len(encoded), config.hidden_size), dtype=np.float32)
     device = hardware.device()
-    model.to(device).eval()
+    model.to(device).eval()  # type: ignore[arg-type]  # transformers wraps `to`
     for places, batch in _by_length(encoded):
         mask = batch["attention_mask"].to(device)
         with hardware.autocast():
@@ -90,10 +95,11 @@ def sentence_vectors(model: torch.nn.Module, encoded: Encoded) -> np.ndarray:
 
 @torch.inference_mode()
 def held_out_loss(objective: MaskedLM, text: Corpus, mask_rate: float) -> dict[str, float]:
-    """The masked-LM loss on each language's held-out text, in nats a piece."""
+    """The masked-LM loss on each language's held-out text, in nats a token."""
     losses = {}
     for language in text.languages:
-        batch = {name: tensor.to(hardware.device()) for name, tensor in text.validation(language, mask_rate).items()}
+        held_out = text.validation_batch(language, mask_rate)
+        batch = {name: tensor.to(hardware.device()) for name, tensor in held_out.items()}
         with hardware.autocast():
             losses[language] = objective(batch).item()
     return losses
@@ -105,19 +111,20 @@ def _logits(objective: TaskHead, batch: dict[str, torch.Tensor]) -> torch.Tensor
 
 
 def _by_length(encoded: Encoded) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
-    """Items of like length together, so that little is padded; at most PIECES padded pieces a batch."""
+    """Items of similar length together, so that little is padded; at most MAX_BATCH_TOKENS padded tokens a batch."""
     lengths = encoded.lengths() * encoded.options
     order = np.argsort(lengths, kind="stable")
     start = 0
     while start < len(order):
         stop = start + 1
-        while stop < len(order) and (stop + 1 - start) * lengths[order[stop]] <= PIECES:
+        while stop < len(order) and (stop + 1 - start) * lengths[order[stop]] <= MAX_BATCH_TOKENS:
             stop += 1
         yield order[start:stop], encoded.batch(order[start:stop].tolist())
         start = stop
 
 
-def _joined(rows: list[list], sentences: np.ndarray) -> list[list]:
+def _join_rows(rows: list[list], sentences: np.ndarray) -> list[list]:
+    """The rows of each sentence as one."""
     joined: list[list] = [[] for _ in range(int(sentences[-1]) + 1)]
     for row, sentence in zip(rows, sentences.tolist(), strict=True):
         joined[sentence].extend(row)

@@ -7,7 +7,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 
 
 def device() -> torch.device:
-    """The first CUDA device where there is one, else the CPU."""
+    """The first CUDA device if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -17,32 +17,33 @@ def describe() -> dict[str, str]:
     return {"device": name, "precision": precision()}
 
 
-def attention() -> str:
+def attention_kernel() -> str:
     """PyTorch's fused attention on CUDA; plain products on the CPU, where the fused kernel's backward pass takes
-    longer than all it saves at the lengths of a scratch encoder (a quarter of a training step at 64 pieces)."""
+    longer than the forward pass saves at the lengths of a scratch encoder (a quarter of a training step at 64
+    tokens)."""
     return "sdpa" if torch.cuda.is_available() else "eager"
 
 
 def precision() -> str:
-    """`bf16` where the device multiplies bf16 in hardware, else `fp32`: weights stay fp32 either way."""
+    """`bf16` if the device multiplies bf16 in hardware, else `fp32`; weights are fp32 either way."""
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
 
 
 def accelerator() -> Accelerator:
-    """What places a training on its devices and casts its products to `precision()`; the processes that
-    train.py starts share each batch."""
-    sparse = DistributedDataParallelKwargs(find_unused_parameters=True)  # a step trains one of several heads
+    """What places a training run on its devices and casts its products to `precision()`. The processes that loop.py
+    starts share each batch."""
+    one_head_a_step = DistributedDataParallelKwargs(find_unused_parameters=True)  # the other heads get no gradient
     return Accelerator(
         cpu=not torch.cuda.is_available(),
         mixed_precision={"bf16": "bf16", "fp32": "no"}[precision()],
-        kwargs_handlers=[sparse],
+        kwargs_handlers=[one_head_a_step],
     )
 
 
 def prepare(threads: int) -> None:
-    """Fix what a result hangs on besides its seed: the CPU threads of this process and, on CUDA, deterministic
+    """Fix what a result depends on besides its seed: the CPU threads of this process and, on CUDA, deterministic
     kernels."""
     torch.set_num_threads(threads)
     if torch.cuda.is_available():

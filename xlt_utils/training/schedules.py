@@ -1,13 +1,15 @@
-"""The learning rate as a function of the step: rungs of a ladder, which share a trunk, and runs on their own."""
+"""The learning rate as a function of the step: of rungs on a ladder, which share a trunk, and of runs on their own."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate over steps: linear warm-up, a constant trunk, and from step `trunk` on a decay that ends
-    at 0 after `total` steps, as 1 - share ** power. Runs that differ in `trunk` and `total` only are rungs
-    of one ladder: they share every step before the first branches off."""
+    """Learning rate over steps: linear warm-up to `peak`, constant up to step `trunk`, then a decay as
+    1 - share ** `power` that ends at 0 after `total` steps.
+
+    Runs that differ in `trunk` and `total` only are rungs of one ladder: they share every step up to the smaller trunk.
+    """
 
     peak: float
     warmup: int
@@ -30,10 +32,10 @@ def ladder_schedule(peak: float, warmup: int, total: int, cooldown: float) -> Sc
 
 
 def linear_schedule(peak: float, warmup: int, total: int) -> Schedule:
-    """The schedule of a run on no ladder: so many steps up, the rest linearly down."""
+    """The schedule of a run on no ladder: `warmup` steps up, linearly down over the rest."""
     return Schedule(peak, warmup, warmup, total, power=1.0)
 
 
 def make_schedule(kind: str, peak: float, warmup: int, total: int, cooldown: float) -> Schedule:
-    """The schedule of a rung on a `ladder`, or of an `independent` one."""
+    """The schedule of a run of this kind, `ladder` or `independent`; `cooldown` is for a ladder only."""
     return ladder_schedule(peak, warmup, total, cooldown) if kind == "ladder" else linear_schedule(peak, warmup, total)

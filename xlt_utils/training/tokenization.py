@@ -1,5 +1,5 @@
-"""Tokenizers: a vocabulary trained on a study's text, or that of a checkpoint, and where a checkpoint lies. No code of
-a checkpoint is ever run."""
+"""Tokenizers: a vocabulary that is trained on a study's text, or that of a checkpoint. In go text or the name of a
+checkpoint, a folder or a hub id; out comes a transformers tokenizer. No code of a checkpoint is ever run."""
 
 import hashlib
 import io
@@ -8,14 +8,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import (
-    AutoTokenizer,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from xlt_utils import paths
 from xlt_utils.data import build_cache, decontaminate, loading
@@ -24,19 +22,23 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # XLM-R's own names; ids 
 
 
 def train_vocabulary(lines: Iterable[str], size: int) -> Tokenizer:
-    """Train a unigram vocabulary of at most `size` pieces (Kudo 2018) with SentencePiece, as XLM-R's.
+    """Train a unigram vocabulary (Kudo 2018) with SentencePiece, as XLM-R's.
 
-    The same lines give the same pieces with the same scores (the trainer of `tokenizers` breaks ties by the
-    order of a hash table). A small text may hold fewer pieces than `size`.
+    The same lines give the same tokens with the same scores (the trainer of `tokenizers` breaks ties by the order of a
+    hash table).
+
+    Args:
+        lines: the text, cleaned of what tests hold.
+        size: tokens at most, special ones included; a small text may hold fewer.
     """
-    written, ids = io.BytesIO(), {"bos_id": 0, "pad_id": 1, "eos_id": 2, "unk_id": 3}
-    limits = {"vocab_size": size - 1, "hard_vocab_limit": False, "character_coverage": 1.0, "num_threads": 1}
-    SentencePieceTrainer.train(
-        sentence_iterator=iter(lines), model_writer=written, model_type="unigram", minloglevel=2, **limits, **ids
-    )
-    model = SentencePieceProcessor(model_proto=written.getvalue())
-    pieces = [(model.id_to_piece(i), model.get_score(i)) for i in range(len(SPECIAL) - 1, len(model))]
-    tokenizer = Tokenizer(models.Unigram([*((token, 0.0) for token in SPECIAL), *pieces], unk_id=3))
+    model_file = io.BytesIO()
+    options: dict[str, Any] = {"model_type": "unigram", "minloglevel": 2, "num_threads": 1}
+    options |= {"vocab_size": size - 1, "hard_vocab_limit": False, "character_coverage": 1.0}
+    options |= {"bos_id": 0, "pad_id": 1, "eos_id": 2, "unk_id": 3}
+    SentencePieceTrainer.train(sentence_iterator=iter(lines), model_writer=model_file, **options)
+    model = SentencePieceProcessor(model_proto=model_file.getvalue())
+    tokens = [(model.id_to_piece(i), model.get_score(i)) for i in range(len(SPECIAL) - 1, len(model))]
+    tokenizer = Tokenizer(models.Unigram([*((token, 0.0) for token in SPECIAL), *tokens], unk_id=3))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
@@ -49,100 +51,124 @@ def train_vocabulary(lines: Iterable[str], size: int) -> Tokenizer:
 
 def wrap_tokenizer(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     """The tokenizer in the form that transformers saves beside a checkpoint."""
-    names = {"bos": "<s>", "cls": "<s>", "pad": "<pad>", "eos": "</s>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
-    tokens = {f"{role}_token": token for role, token in names.items()}
+    roles = {"bos": "<s>", "cls": "<s>", "pad": "<pad>", "eos": "</s>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
+    tokens = {f"{role}_token": token for role, token in roles.items()}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **tokens)
 
 
-class CheckpointFault(ValueError):
-    """A checkpoint that is not there or that this study cannot start from; the message says what is missing."""
+class StartError(ValueError):
+    """A checkpoint that does not exist or that this study cannot start from; the message says what is missing."""
 
 
 def load_tokenizer(start: str | Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint, without its weights. Raises CheckpointFault where there is none that is fast and
-    has the tokens that the study sets."""
-    place, options = locate_checkpoint(start)
+    """The tokenizer of a checkpoint, without its weights. Raises StartError if it is not fast or lacks a special token
+    that the study sets."""
+    location, options = locate_checkpoint(start)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        tokenizer: Any = AutoTokenizer.from_pretrained(location, **options)
     except (OSError, ValueError, ImportError) as error:
-        raise CheckpointFault(f"{start}: no tokenizer: {error}") from error
-    for needed in ("cls_token_id", "sep_token_id", "pad_token_id"):
-        if not tokenizer.is_fast or getattr(tokenizer, needed) is None:
-            raise CheckpointFault(f"{start}: the study needs a fast tokenizer with {needed}")
+        raise StartError(f"{start}: no tokenizer: {error}") from error
+    for token_id in ("cls_token_id", "sep_token_id", "pad_token_id"):
+        if not tokenizer.is_fast or getattr(tokenizer, token_id) is None:
+            raise StartError(f"{start}: the study needs a fast tokenizer with {token_id}")
     return tokenizer
 
 
 def locate_checkpoint(start: str | Path) -> tuple[str, dict]:
-    """What transformers loads, and how: a folder, or a hub id at its revision; never code of a checkpoint."""
+    """What transformers loads, and with which options: a folder, or a hub id at its revision; never code of a
+    checkpoint. Raises StartError if `start` is neither."""
     folder = paths.resolve(start)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise CheckpointFault(
-                f"{folder}: no checkpoint here (expected config.json, model.safetensors, tokenizer.json)"
-            )
+            raise StartError(f"{folder}: no checkpoint here (expected config.json, model.safetensors, tokenizer.json)")
         return str(folder), {"local_files_only": True, "trust_remote_code": False}
     name, _, revision = str(start).partition("@")
     if name.count("/") != 1 or name.startswith((".", "/")):
-        raise CheckpointFault(f"{start}: no such folder (looked at {folder}), and no hub id (owner/name@revision)")
+        raise StartError(f"{start}: no such folder (looked at {folder}), and no hub id (owner/name@revision)")
     return name, {"revision": revision or None, "trust_remote_code": False}
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
-    """The sha256 of a tokenizer's definition: what was encoded with it is named after it. How far it cut and padded
-    when it was last called is no part of that."""
+    """The sha256 of a tokenizer's definition, which decides how text is encoded. How far it truncated and padded when
+    it was last called is no part of that."""
     definition = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
     return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A vocabulary: its tokenizer, and the sample of text that it was trained on, empty for a checkpoint's own."""
+    """A tokenizer, and the sample of text that it was trained on: `lines` by language and their `sha256` (no lines for
+    the vocabulary of a checkpoint)."""
 
     tokenizer: PreTrainedTokenizerFast
     sample: dict
 
     def facts(self) -> dict:
-        """What a record says of it: pieces, sha256, and the sample's lines a language with their sha256."""
+        """What a record says of it: the number of tokens, their sha256, and the sample."""
         return {
-            "pieces": len(self.tokenizer),
+            "tokens": len(self.tokenizer),
             "sha256": tokenizer_fingerprint(self.tokenizer),
             "sample": self.sample,
         }
 
 
 def study_vocabulary(
-    data: str, languages: Sequence[str], size: int | None, sample: int, exponent: float, start: str = "scratch"
+    data: str,
+    languages: Sequence[str],
+    *,
+    size: int | None,
+    sample_lines: int,
+    exponent: float,
+    start: str = "scratch",
 ) -> Vocabulary:
-    """The study's vocabulary, trained at the first call on the first lines of each language and read
-    afterwards; of a study that starts from a checkpoint, that checkpoint's. `sample` lines in all, shared out in
-    proportion to (lines of a language) ** exponent."""
+    """The study's vocabulary: trained at the first call and read afterwards or, for a study that starts from a
+    checkpoint, that checkpoint's.
+
+    Args:
+        data: the folder of the text.
+        languages: the text's languages.
+        size: tokens at most; None for a checkpoint.
+        sample_lines: the lines to train on, the first of each language; each language's number is in proportion to
+            (its lines) ** `exponent`.
+        exponent: 1 favours no language, 0 makes all alike.
+        start: `scratch` or a checkpoint.
+
+    Raises:
+        StartError: the checkpoint has no tokenizer that the study can use.
+    """
     if start != "scratch":
         return Vocabulary(load_tokenizer(start), {"lines": {}})
+    if size is None:
+        raise ValueError("size: a vocabulary from scratch needs a number of tokens")
 
     def build(folder: Path) -> None:
-        lines, counts = _sample_lines(data, languages, sample, exponent)
+        lines, lines_by_language = _sample_lines(data, languages, sample_lines, exponent)
         wrap_tokenizer(train_vocabulary(lines, size)).save_pretrained(folder)
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        (folder / "sample.json").write_text(json.dumps({"lines": counts, "sha256": digest}))
+        (folder / "sample.json").write_text(json.dumps({"lines": lines_by_language, "sha256": digest}))
 
     key = {
         "data": loading.data_fingerprint(data),
         "languages": list(languages),
         "size": size,
-        "sample": sample,
+        "sample": sample_lines,
         "exp": exponent,
     }
     folder = build_cache.build_once("vocabulary", key, build, __name__)
-    return Vocabulary(AutoTokenizer.from_pretrained(folder), json.loads((folder / "sample.json").read_text()))
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    return Vocabulary(tokenizer, json.loads((folder / "sample.json").read_text()))
 
 
-def _sample_lines(data: str, languages: Sequence[str], lines: int, exponent: float) -> tuple[list[str], dict[str, int]]:
-    held = {language: loading.count_lines(data, language) for language in languages}
-    weights = np.array([held[language] for language in languages]) ** exponent
-    counts = (weights / weights.sum() * lines).astype(int)
-    counts = {language: min(int(n), held[language]) for language, n in zip(languages, counts, strict=True)}
-    chosen = [list(itertools.islice(_clean_lines(data, language), n)) for language, n in counts.items()]
-    return [line for lines_ in chosen for line in lines_], counts
+def _sample_lines(
+    data: str, languages: Sequence[str], sample_lines: int, exponent: float
+) -> tuple[list[str], dict[str, int]]:
+    """The lines to train a vocabulary on, and their number by language."""
+    available = {language: loading.count_lines(data, language) for language in languages}
+    weights = np.array([available[language] for language in languages]) ** exponent
+    counts = (weights / weights.sum() * sample_lines).astype(int).tolist()
+    by_language = {language: min(n, available[language]) for language, n in zip(languages, counts, strict=True)}
+    sample = [line for language, n in by_language.items() for line in itertools.islice(_clean_lines(data, language), n)]
+    return sample, by_language
 
 
 def _clean_lines(data: str, language: str) -> Iterable[str]:
