@@ -46,12 +46,13 @@ def test_data_that_are_not_there_are_named(tmp_path, capsys):
 def test_the_published_studies_are_right_as_far_as_their_files_tell(capsys, name):
     file = str(paths.ROOT / "params" / f"{name}.yaml")
     assert cli.main(["check", "--offline", file]) == 0
-    said = capsys.readouterr().out
-    assert "no fault found in the file" in said
-    assert "not looked for: checkpoint FacebookAI/xlm-roberta-" in said and "not looked for: data sets in hub: " in said
+    output = capsys.readouterr().out
+    assert "no fault found in the file" in output
+    assert "not looked for: checkpoint FacebookAI/xlm-roberta-" in output
+    assert "not looked for: data sets in hub: " in output
     assert cli.main(["plan", "--gpu", "1e14", file]) == 0
-    said = capsys.readouterr().out
-    assert "GPU time" in said and "upper bounds, nothing read" in said
+    output = capsys.readouterr().out
+    assert "GPU time" in output and "upper bounds, nothing read" in output
 
 
 @pytest.mark.parametrize(

@@ -38,18 +38,18 @@ def write(folder: Path):
     from xlt_utils.study import cells, study_file
 
     (folder / "grid.yaml").write_text(STUDY)
-    read = study_file.load_study(folder / "grid.yaml")
+    study = study_file.load_study(folder / "grid.yaml")
     for phase in paths.PHASES:
         write_notebook(Path(paths.notebook(phase)), "pass")
-    given = {cell.phase: cell.parameters for cell in cells.expand_study(read, "somewhere", "1")}
-    given["report"] = dict.fromkeys(("study", "runs", "cells", "missing", "out", "report"))
-    for phase, parameters in given.items():
+    by_phase = {cell.phase: cell.parameters for cell in cells.expand_study(study, "somewhere", "1")}
+    by_phase["report"] = dict.fromkeys(("study", "runs", "cells", "missing", "out", "report"))
+    for phase, parameters in by_phase.items():
         names = ", ".join(f"{name}={name}" for name in parameters)
         last = f"from xlt_utils.records import record\nrecord.write_record(out, {phase!r}, dict({names}))"
         first = {"pretrain": HINDERED.format(folder=str(folder)), "report": PAGE}.get(phase, "pass")
         declared = "\n".join(f"{name} = None" for name in parameters)
         write_notebook(Path(paths.notebook(phase)), first, last, parameters=declared)
-    return read, cells.expand_study(read, "somewhere", "1")
+    return study, cells.expand_study(study, "somewhere", "1")
 
 
 def place(folder: Path) -> dict[str, str]:

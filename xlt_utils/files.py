@@ -10,13 +10,13 @@ from xlt_utils import paths
 
 
 def sha256_of_file(file: Path) -> str:
-    """The sha256 of a file's bytes, in hex; a large file is never whole in memory."""
+    """The sha256 of a file's bytes, in hex; the file is read in parts, so that a large one fits."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_json(path: Path, content: Any) -> Path:
-    """Write a JSON file at once or not at all: temporary name, fsync, rename."""
+    """Write a JSON file whole or not at all (temporary name, fsync, rename) and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with open(temporary, "w", encoding="utf-8") as file:
@@ -29,12 +29,17 @@ def write_json(path: Path, content: Any) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds. Raises OSError or ValueError where there is none, or half of one."""
+    """The content of a JSON file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON, or half of it.
+    """
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def json_plain(value: Any) -> Any:
-    """numpy scalars and arrays, paths and sets as JSON holds them."""
+    """A numpy scalar or array, a path, a set or a tuple as JSON can store it: `json.dump`'s `default`."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, Path):

@@ -1,5 +1,5 @@
-"""Work on many small things spread over the processors that this process may use. The workers are forks: they see all
-that there is without its being sent to them, and only what they return travels back."""
+"""A function of many items, spread over the processors that this process may use. The workers are forks: they share
+this process's memory, so that only numbers go in and only what the function returns travels back."""
 
 import multiprocessing
 import os
@@ -10,14 +10,14 @@ _task: Callable[[int], Any] | None = None
 
 
 def map_forked(task: Callable[[Any], Any], items: Iterable) -> list:
-    """`task` of each item, in their order. The first error of a worker is raised here."""
+    """`task` of each item, in their order; the first error of a worker is raised here."""
     global _task
     items = list(items)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     workers = min(processors, len(items))
     if workers < 2 or _task is not None:  # a worker forks no further
         return [task(item) for item in items]
-    _task = lambda place: task(items[place])  # noqa: E731
+    _task = lambda index: task(items[index])  # noqa: E731
     try:
         with multiprocessing.get_context("fork").Pool(workers) as pool:
             return pool.map(_run, range(len(items)), chunksize=max(1, len(items) // (16 * workers)))
@@ -25,5 +25,6 @@ def map_forked(task: Callable[[Any], Any], items: Iterable) -> list:
         _task = None
 
 
-def _run(place: int) -> Any:
-    return _task(place)
+def _run(index: int) -> Any:
+    assert _task is not None  # set before the fork
+    return _task(index)

@@ -62,7 +62,7 @@ def test_an_input_without_a_record_is_named_with_what_to_run(tmp_path):
 
 def test_a_notebook_collects_its_own_parameters():
     declared = parameters.declared_parameters(parameters.paths.ROOT / "notebooks" / "01_pretrain.ipynb")
-    names = {name: one.default for name, one in declared.items()} | {"something": "else"}
+    names = {name: parameter.default for name, parameter in declared.items()} | {"something": "else"}
     assert set(parameters.collect_parameters("01_pretrain", names)) == set(declared)
     with pytest.raises(parameters.BadParameters, match="seed = '0'"):
         parameters.collect_parameters("01_pretrain", names | {"seed": "0"})

@@ -1,6 +1,8 @@
-"""Records: whole or not there, tidy to read, and the same whoever ran the notebook."""
+"""Records: whole or missing, tidy to read, and the same whoever ran the notebook."""
 
 import json
+import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -63,12 +65,19 @@ def test_the_hash_is_that_of_params_json_only_for_its_very_parameters(tmp_path):
 
 
 def test_inputs_are_named_with_their_hashes(tmp_path):
-    write(tmp_path / "one")
-    write(tmp_path / "two", inputs=[str(tmp_path / "one"), None])
-    before = read_record(tmp_path / "one")
-    assert [one.model_dump() for one in read_record(tmp_path / "two").inputs] == [
-        {"folder": str(tmp_path / "one"), "hash": before.hash}
-    ]
+    write(tmp_path / "before")
+    write(tmp_path / "after", inputs=[str(tmp_path / "before"), None])
+    before, (source,) = read_record(tmp_path / "before"), read_record(tmp_path / "after").inputs
+    assert source.model_dump() == {"folder": str(tmp_path / "before"), "hash": before.hash}
+
+
+@pytest.mark.parametrize("study", ["real-cpu", "real-pretrained"])
+def test_the_published_records_of_earlier_versions_are_read(tmp_path, study):
+    with zipfile.ZipFile(paths.ROOT / "report" / study / "records.zip") as archive:
+        for phase in paths.PHASES[:3]:
+            name = next(name for name in archive.namelist() if re.match(rf"{phase}/.*/record\.json", name))
+            record = read_record((tmp_path / archive.extract(name, tmp_path)).parent)
+            assert (record.study, record.phase) == (study, phase) and record.seconds["work"] > 0
 
 
 def test_the_table_is_tidy(tmp_path):

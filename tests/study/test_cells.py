@@ -40,7 +40,7 @@ def test_ladders_are_chains_and_inputs_stand_first(tmp_path):
     for below, above in pairwise(rungs[1:]):
         assert above.parameters["previous"] == below.folder and above.inputs == (below,)
     tuned = next(cell for cell in seen.values() if cell.slug == "s1-p100k-mnli-i4096")
-    assert [one.slug for one in tuned.inputs] == ["s1-p100k", "s1-p100k-mnli-i512"]
+    assert [source.slug for source in tuned.inputs] == ["s1-p100k", "s1-p100k-mnli-i512"]
 
 
 def test_a_changed_setting_changes_what_depends_on_it_alone(tmp_path):
@@ -59,6 +59,7 @@ def test_names_and_places_change_no_hash_and_data_do(tmp_path):
     assert all(after != before[slug] for slug, after in hashes_of(grid(tmp_path, fingerprint="2")).items())
 
 
+ARM = "[{name: mnli, tasks: [mnli]}]"
 SCRATCH = "encoder: {layers: 2, width: 32, heads: 2, vocabulary: 1k}"
 
 
@@ -69,30 +70,34 @@ def test_a_checkpoint_is_what_it_holds_wherever_it_lies(tmp_path):
         (tmp_path / name / "model.safetensors").write_bytes(weights)
         return hashes_of(grid(tmp_path, GOOD.replace(SCRATCH, f"encoder: {{start: {tmp_path / name}}}")))
 
-    one, moved, other = start("one", b"1"), start("moved", b"1"), start("other", b"2")
-    assert one == moved and not set(one.values()) & set(other.values())
+    first, moved, other = start("first", b"1"), start("moved", b"1"), start("other", b"2")
+    assert first == moved and not set(first.values()) & set(other.values())
 
 
 def test_an_arm_is_followed_by_the_targets_that_it_names(tmp_path):
     arms = "[{name: mnli, tasks: [mnli], targets: [xnli]}, {name: squad, tasks: [squad], targets: []}]"
-    found = grid(tmp_path, GOOD.replace("[{name: mnli, tasks: [mnli]}]", arms))
-    tasks = {
-        (c.parameters["checkpoint"].split("/")[-1][:-9], *c.parameters["tasks"]) for c in found if c.phase == "target"
-    }
+    targets = [c for c in grid(tmp_path, GOOD.replace(ARM, arms)) if c.phase == "target"]
+    tasks = {(c.parameters["checkpoint"].split("/")[-1][:-9], *c.parameters["tasks"]) for c in targets}
     assert ("s0-p0", "sst", "xnli", "udpos") in tasks and ("s0-p0-mnli-i512", "xnli") in tasks
     assert not any("squad" in checkpoint for checkpoint, *_ in tasks)
 
 
+def test_a_target_cell_names_the_languages_of_its_own_tasks_that_differ(tmp_path):
+    text = GOOD + "  languages: {xnli: [en, xa], udpos: [en, xa, xh]}\n  tasks_per_cell: 2\n"
+    cells_ = [c.parameters for c in grid(tmp_path, text) if c.phase == "target"]
+    assert len(cells_) == 18 * 2 and all(given["languages"] == ["en", "xa", "xh"] for given in cells_)
+    languages = {tuple(given["tasks"]): given["task_languages"] for given in cells_}
+    assert languages == {("sst", "xnli"): {"xnli": ["en", "xa"]}, ("udpos",): {}}
+
+
 def test_an_arm_has_the_rungs_that_it_names(tmp_path):
     arms = "[{name: mnli, tasks: [mnli]}, {name: small, tasks: [qqp], examples: [512]}]"
-    found = [
-        c for c in grid(tmp_path, GOOD.replace("[{name: mnli, tasks: [mnli]}]", arms)) if c.phase == "intermediate"
-    ]
-    rungs = {arm: {c.parameters["examples"] for c in found if c.parameters["arm"] == arm} for arm in ("mnli", "small")}
+    tuned = [c.parameters for c in grid(tmp_path, GOOD.replace(ARM, arms)) if c.phase == "intermediate"]
+    rungs = {arm: {given["examples"] for given in tuned if given["arm"] == arm} for arm in ("mnli", "small")}
     assert rungs == {"mnli": {512, 4096}, "small": {512}}
 
 
-ARMS = """[
+CONDITIONS = """[
     {name: mnli, tasks: [mnli]},
     {name: two, tasks: [mnli, qqp], sampling: {kind: temperature, cap: 4k, temperature: 2}, learning_rate: 1e-3},
     {name: beside, tasks: [mnli], mlm_share: 0.2},
@@ -102,11 +107,11 @@ ARMS = """[
 
 
 def test_each_arm_gives_its_condition_to_its_cells(tmp_path):
-    found = grid(tmp_path, GOOD.replace("[{name: mnli, tasks: [mnli]}]", ARMS))
-    arms = {c.parameters["arm"]: c.parameters for c in found if c.phase == "intermediate"}
-    told = {name: tuple(arms[name][field] for field in ("tasks", "languages", "labels")) for name in arms}
-    assert told["mnli"] == (["mnli"], ["en"], "given") and told["shuffled"] == (["mnli"], ["en"], "shuffled")
-    assert told["translated"] == (["mnli"], ["en", "xa"], "given")
+    tuned = [c.parameters for c in grid(tmp_path, GOOD.replace(ARM, CONDITIONS)) if c.phase == "intermediate"]
+    arms = {parameters["arm"]: parameters for parameters in tuned}
+    data = {name: tuple(arms[name][field] for field in ("tasks", "languages", "labels")) for name in arms}
+    assert data["mnli"] == (["mnli"], ["en"], "given") and data["shuffled"] == (["mnli"], ["en"], "shuffled")
+    assert data["translated"] == (["mnli"], ["en", "xa"], "given")
     assert arms["two"]["sampling"] == {"kind": "temperature", "cap": 4000, "temperature": 2.0}
     assert (arms["two"]["learning_rate"], arms["mnli"]["learning_rate"]) == (1e-3, 5e-4)
     text = {name: (arms[name]["mlm_share"], arms[name]["mlm_languages"]) for name in ("mnli", "beside", "alone")}
@@ -135,20 +140,21 @@ def test_the_repeated_arm_takes_the_largest_rungs_steps_over_each_rungs_own_toke
 def test_ready_checkpoints_are_a_ladder_too(tmp_path):
     ladder = f"{SCRATCH}\n  tokens: [0, 100k, 1.6M]"
     ready = "checkpoints: [{start: a/one, tokens: 1G}, {start: a/two@main, tokens: 6.3G, pooling: mean}]"
-    found = grid(tmp_path, GOOD.replace(ladder, ready))
-    rungs = [c for c in found if c.phase == "pretrain" and c.parameters["seed"] == 0]
+    rungs = [
+        c for c in grid(tmp_path, GOOD.replace(ladder, ready)) if c.phase == "pretrain" and c.parameters["seed"] == 0
+    ]
     assert [c.slug for c in rungs] == ["s0-p1G", "s0-p6.3G"]
-    asked = [(c.parameters["start"], c.parameters["before"], c.parameters["tokens"]) for c in rungs]
-    assert asked == [("a/one", 10**9, 0), ("a/two@main", 63 * 10**8, 0)]
+    sizes = [(c.parameters["start"], c.parameters["before"], c.parameters["tokens"]) for c in rungs]
+    assert sizes == [("a/one", 10**9, 0), ("a/two@main", 63 * 10**8, 0)]
     assert [c.parameters["pooling"] for c in rungs] == [None, "mean"] and not any(c.inputs for c in rungs)
 
 
 def test_a_tasks_own_settings_reach_its_cells_alone(tmp_path):
     text = GOOD.replace("intermediate:\n", "intermediate:\n  settings: {mnli: {length: 77}}\n")
-    found = grid(tmp_path, text + "  settings: {sst: {epochs: 9}}\n  perturbations: [typos]\n")
-    tuned = [c.parameters for c in found if c.phase == "intermediate"]
+    cells_ = grid(tmp_path, text + "  settings: {sst: {epochs: 9}}\n  perturbations: [typos]\n")
+    tuned = [c.parameters for c in cells_ if c.phase == "intermediate"]
     assert all(given["settings"] == {"mnli": {"length": 77}} and given["length"] == 128 for given in tuned)
-    targets = [c.parameters for c in found if c.phase == "target"]
+    targets = [c.parameters for c in cells_ if c.phase == "target"]
     assert all(given["settings"] == {"sst": {"epochs": 9}} and given["length"] == 128 for given in targets)
     assert targets[0]["perturbations"] == [["typos", 0.05], ["typos", 0.1], ["typos", 0.2]]
 
@@ -156,10 +162,10 @@ def test_a_tasks_own_settings_reach_its_cells_alone(tmp_path):
 def test_the_hash_is_the_same_in_another_process_and_order():
     parameters = {"seed": 0, "rate": 1e-4, "names": ["a"], "out": "x"}
     turned = {"out": "y", "names": ["a"], "rate": 0.0001, "seed": 0}
-    assert run_hash.run_hash("target", parameters, "c", "d", []) == run_hash.run_hash("target", turned, "c", "d", [])
-    code = f"from xlt_utils.records import run_hash; print(run_hash.run_hash('target', {turned}, 'c', 'd', []))"
+    assert run_hash.hash_run("target", parameters, "c", "d", []) == run_hash.hash_run("target", turned, "c", "d", [])
+    code = f"from xlt_utils.records import run_hash; print(run_hash.hash_run('target', {turned}, 'c', 'd', []))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
-    assert other.stdout.strip() == run_hash.run_hash("target", parameters, "c", "d", [])
+    assert other.stdout.strip() == run_hash.hash_run("target", parameters, "c", "d", [])
 
 
 @pytest.mark.parametrize("number", range(3))

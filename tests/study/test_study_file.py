@@ -22,11 +22,11 @@ def faults(tmp_path, *changes, text=GOOD):
 
 
 def test_sizes_and_numbers_are_read_as_meant(tmp_path):
-    read = load(tmp_path)
-    assert read.pretrain.tokens == [0, 100_000, 1_600_000]
-    assert read.pretrain.learning_rate == 0.0015
-    assert read.microworld.sentences == 20_000
-    assert read.pretrain.encoder.vocabulary == 1_000
+    study = load(tmp_path)
+    assert study.pretrain.tokens == [0, 100_000, 1_600_000]
+    assert study.pretrain.learning_rate == 0.0015
+    assert study.microworld.sentences == 20_000
+    assert study.pretrain.encoder.vocabulary == 1_000
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ def test_sizes_and_numbers_are_read_as_meant(tmp_path):
         ("xa, xh", "xa, de", "line 3: languages[2] = de: the microworld does not speak `de`: no task has it there"),
         ("[en, xa, xh]", "[xa, en]", "English comes first: write [en, xa]"),
         ("[en, xa, xh]", "[en]", "needs a language beside English"),
-        ("xa, xh", "xa, xa", "xa stands here more than once"),
-        ("[0, 1]", "[1, 1]", "seeds = [1, 1]: 1 stands here more than once"),
+        ("xa, xh", "xa, xa", "xa is listed more than once"),
+        ("[0, 1]", "[1, 1]", "seeds = [1, 1]: 1 is listed more than once"),
         ("[0, 100k, 1.6M]", "[0, 1.6M, 100k]", "a ladder rises: write [0, 100000, 1600000]"),
         ("[0, 100k, 1.6M]", "[0, 500]", "the smallest rung, 500, is less than one step, 1024"),
         ("100k", "20k", "pretrain.warmup: must end before the smallest rung, 20000, cools down: 16000 at the most"),
@@ -51,7 +51,7 @@ def test_sizes_and_numbers_are_read_as_meant(tmp_path):
         ("tasks: [mnli]", "tasks: [mnli], mlm_share: 1.0", "mlm_share = 1.0: leaves no step for the arm's tasks"),
         ("tasks: [mnli]", "tasks: [mnli], mlm_languages: [xa]", "without an `mlm_share` no text is read"),
         ("tasks: [mnli]", "tasks: [qqp], languages: [xa]", "no translations of qqp are known; there are those of mnli"),
-        ("tasks: [mnli]", "tasks: [mnli], languages: [en, xb]", "`xb` is none of the study's languages"),
+        ("tasks: [mnli]", "tasks: [mnli], languages: [en, xb]", "`xb` is not among the study's languages"),
         ("tasks: [mnli]", "tasks: [mnli], sampling: {kind: even}", "sampling.kind = even: input should be"),
         ("tasks: [mnli]", "tasks: [mnli], sampling: {temperature: 2}", "only `kind: temperature` has one"),
         ("  tokens: [0, 100k, 1.6M]\n", "", "without tokens there is no ladder; or name ready `checkpoints`"),
@@ -64,11 +64,11 @@ def test_sizes_and_numbers_are_read_as_meant(tmp_path):
         ("[0, 1]", "[0, 010]", "line 4: seeds[1] = 010: a number with a leading zero"),
         ("{layers: 2,", "{start: a/b, layers: 2,", "encoder.layers = 2: the checkpoint a/b has its own; leave it out"),
         ("data: microworld", "data: hub", "microworld = {sentences: 20k}: only a study with `data: microworld`"),
-        ("tasks: [sst,", "languages: {sst: [en, xb]}\n  tasks: [sst,", "`xb` is none of the study's languages"),
+        ("tasks: [sst,", "languages: {sst: [en, xb]}\n  tasks: [sst,", "`xb` is not among the study's languages"),
         ("tasks: [sst,", "languages: {pos: [en, xa]}\n  tasks: [sst,", "target.languages.pos = [en, xa]: no task of"),
         ("name: demo", "name: Demo 1", "name = Demo 1: expected small letters"),
         ("target:\n  tasks: [sst, xnli, udpos]\n", "", "target: missing"),
-        ("seeds: [0, 1]", "seeds: [0, 1]\nseeds: [2]", "line 5: seeds = [0, 1]: the key stood in line 4 before"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nseeds: [2]", "line 5: seeds = [0, 1]: the key is already in line 4"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_line_field_value_and_what_is_right(tmp_path, old, new, expected):
@@ -76,9 +76,9 @@ def test_a_fault_is_named_with_line_field_value_and_what_is_right(tmp_path, old,
 
 
 def test_all_faults_stand_in_one_message(tmp_path):
-    said = faults(tmp_path, ("seeds", "seedz"), ("udpos", "udpoz"), ("heads: 2", "heads: 5"), ("xa, xh", "xa, de"))
-    assert "wrong.yaml: 5 faults; nothing was run" in said  # seedz is unknown, and so seeds is missing
-    assert re.findall(r"line (\d+):", said) == ["1", "3", "4", "7", "14"]
+    message = faults(tmp_path, ("seeds", "seedz"), ("udpos", "udpoz"), ("heads: 2", "heads: 5"), ("xa, xh", "xa, de"))
+    assert "wrong.yaml: 5 faults; nothing was run" in message  # seedz is unknown, and so seeds is missing
+    assert re.findall(r"line (\d+):", message) == ["1", "3", "4", "7", "14"]
 
 
 def test_norwegian_is_a_language_and_no_answer(tmp_path):
@@ -87,10 +87,7 @@ def test_norwegian_is_a_language_and_no_answer(tmp_path):
 
 def test_data_faults_get_the_lines_of_their_fields(tmp_path):
     (tmp_path / "study.yaml").write_text(GOOD)
-    said = str(
-        study_file.data_fault(
-            tmp_path / "study.yaml", ["pretrain.tokens: more than there is", "glue: no such data set"]
-        )
-    )
-    assert "line 8: pretrain.tokens = [0, 100k, 1.6M]: more than there is" in said
-    assert "\n  glue: no such data set" in said
+    texts = ["pretrain.tokens: more than there is", "glue: no such data set"]
+    message = str(study_file.data_fault(tmp_path / "study.yaml", texts))
+    assert "line 8: pretrain.tokens = [0, 100k, 1.6M]: more than there is" in message
+    assert "\n  glue: no such data set" in message

@@ -1,5 +1,5 @@
-"""Notebooks run by hand, without `xlt`: a notebook whose input run is not there runs the notebook before it, with that
-notebook's own defaults, so that *Run all* works in a fresh clone."""
+"""Notebooks run by hand, without `xlt`. In goes the run folder that a notebook reads; where it is empty, the notebook
+before it is run with its own defaults, so that *Run all* works in a fresh clone."""
 
 import subprocess
 import sys
@@ -12,10 +12,14 @@ from xlt_utils.records.record import RecordFault, is_done, read_record
 
 
 def ensure_run(folder: str | Path, notebook: str | Path) -> Path:
-    """See that a notebook's input run is there, and return its folder.
+    """See that a notebook's input run is done, and return its folder.
 
-    By hand, in a fresh clone, it is not: when `folder` is where `notebook` writes by default, that
-    notebook is run first, with its defaults. Any other missing run is a RecordFault that says what to run.
+    Args:
+        folder: the run folder.
+        notebook: run with its defaults where `folder` is its default output and holds no record of its present code.
+
+    Raises:
+        RecordFault: another folder without a record (the message says what to run), or the notebook failed.
     """
     from filelock import FileLock
 
@@ -30,14 +34,18 @@ def ensure_run(folder: str | Path, notebook: str | Path) -> Path:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".ensure.lock"):
-        inputs = [defaults.get(name) for name in ("checkpoint", "previous")]
-        before = [read_record(name).hash for name in inputs if name and (paths.resolve(name) / "record.json").exists()]
-        if not is_done(folder, run_hash.by_hand_hash(notebook.stem.split("_", 1)[-1], defaults, before)):
-            print(f"{paths.relative(folder)} is not there yet: running {notebook.name} with its defaults", flush=True)
-            executed = folder / "executed.ipynb"
-            command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", "python3"]
-            command += ["--cwd", str(paths.ROOT), str(notebook), str(executed)]
-            done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-            if done.returncode or not (folder / "record.json").exists():
-                raise RecordFault(f"{notebook.name} failed; see {executed}\n{done.stderr[-2000:]}")
+        inputs = [name for name in (defaults.get("checkpoint"), defaults.get("previous")) if name]
+        hashes = [read_record(name).hash for name in inputs if (paths.resolve(name) / "record.json").exists()]
+        if not is_done(folder, run_hash.hash_by_hand(notebook.stem.split("_", 1)[-1], defaults, hashes)):
+            print(f"{paths.relative(folder)} has no record yet: running {notebook.name} with its defaults", flush=True)
+            _run_notebook(notebook, folder)
     return folder
+
+
+def _run_notebook(notebook: Path, folder: Path) -> None:
+    executed = folder / "executed.ipynb"
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", "python3"]
+    command += ["--cwd", str(paths.ROOT), str(notebook), str(executed)]
+    process = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if process.returncode or not (folder / "record.json").exists():
+        raise RecordFault(f"{notebook.name} failed; see {executed}\n{process.stderr[-2000:]}")

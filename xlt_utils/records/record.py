@@ -1,14 +1,14 @@
-"""Records: the proof that a run is done, and what it found. A notebook's last cell writes one
-`record.json` in its run folder, atomically; everything after it (the cells above, the report, the
-status) reads records and nothing else."""
+"""Records: the proof that a run is done, and what it measured. A notebook's last cell writes one `record.json` in its
+run folder, atomically; everything after it (later notebooks, the report, the status) reads records and nothing else."""
 
 import datetime
 import json
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,7 +17,10 @@ from xlt_utils.errors import Fault
 from xlt_utils.files import json_plain, write_json
 from xlt_utils.records import run_hash
 
-PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
+if TYPE_CHECKING:
+    import pandas
+
+RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
 
 
 class RecordFault(Fault):
@@ -25,7 +28,9 @@ class RecordFault(Fault):
 
 
 class Row(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    """A part of a record: a field that it does not have is refused."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 class Coordinates(Row):
@@ -38,7 +43,7 @@ class Coordinates(Row):
 
 
 class Cost(Row):
-    """What this run itself spent, its inputs not counted; `flops` as plan.py counts them."""
+    """What this run itself spent, its inputs not counted; `flops` as training/costs.py counts them."""
 
     tokens: int = 0
     examples: int = 0
@@ -46,7 +51,7 @@ class Cost(Row):
     flops: float = 0.0
 
 
-class Point(Row):
+class CurvePoint(Row):
     """One point of a learning curve; `loss` is None where it was not a finite number."""
 
     name: str
@@ -68,15 +73,16 @@ class Result(Row):
     perturbation: str = ""
 
 
-class Input(Row):
+class InputRun(Row):
+    """A run that this one read."""
+
     folder: str
     hash: str
 
 
 class Record(Row):
-    """What one run did and found. Fields that a later version adds raise `schema`."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    """What one run did and measured. Fields with a default may be missing in older records; a field that changes its
+    meaning raises `schema`."""
 
     version: int = Field(default=run_hash.SCHEMA, alias="schema", ge=run_hash.SCHEMA, le=run_hash.SCHEMA)
     study: str
@@ -84,7 +90,7 @@ class Record(Row):
     cell: str
     hash: str
     parameters: dict[str, Any]
-    inputs: list[Input] = []
+    inputs: list[InputRun] = []
     coordinates: Coordinates | None = None
     versions: dict[str, str]
     device: str
@@ -93,7 +99,7 @@ class Record(Row):
     started: str
     seconds: dict[str, float]
     cost: Cost = Cost()
-    curves: list[Point] = []
+    curves: list[CurvePoint] = []
     results: list[Result] = []
     facts: dict[str, Any] = {}
 
@@ -102,11 +108,11 @@ def write_record(
     out: str | Path,
     phase: str,
     parameters: dict[str, Any],
-    inputs: list[str | Path | None] = (),
-    coordinates: dict[str, Any] | None = None,
+    inputs: Sequence[str | Path | None] = (),
+    coordinates: Coordinates | dict[str, Any] | None = None,
     cost: dict[str, Any] | None = None,
-    curves: list[dict[str, Any]] = (),
-    results: list[dict[str, Any]] = (),
+    curves: Iterable[dict[str, Any]] = (),
+    results: Iterable[dict[str, Any]] = (),
     facts: dict[str, Any] | None = None,
     started: float | None = None,
     device: str = "cpu",
@@ -114,41 +120,61 @@ def write_record(
 ) -> Path:
     """Write a run's record, the last thing that a notebook does, and return its path.
 
-    `inputs` are the run folders that were read (None is passed over), `started` is `time.time()` at
-    the notebook's beginning. The run folder's params.json, where `xlt` wrote one for these very
-    parameters, gives the hash; by hand it is computed the same way.
-    Raises pydantic's ValidationError when a row has another shape than this module's models.
+    The arguments are the fields of `Record` that only the notebook knows; the others follow from them. The hash is
+    that of params.json, where `xlt` wrote one for these parameters; by hand it is computed in the same way.
+
+    Args:
+        out: the run folder.
+        phase: one of paths.PHASES.
+        parameters: all of the notebook's.
+        inputs: the run folders that were read; None is passed over.
+        coordinates: where the run stands on the grid.
+        cost: the fields of `Cost`.
+        curves: rows of `CurvePoint`.
+        results: rows of `Result`.
+        facts: whatever else is worth a note, as JSON.
+        started: `time.time()` at the notebook's beginning.
+        device: the device's name; with `precision`, what `hardware.describe()` returns.
+        precision: of the matrix products, `bf16` or `fp32`.
+
+    Raises:
+        ValidationError: a row has another shape than this module's models; nothing is written.
     """
     folder = paths.resolve(out)
-    before = [{"folder": paths.relative(name), "hash": read_record(name).hash} for name in inputs if name]
+    input_runs = [{"folder": paths.relative(name), "hash": read_record(name).hash} for name in inputs if name]
     now = time.time()
     started = now if started is None else started
-    record = Record(
-        study=str(parameters.get("study", "by-hand")),
-        phase=phase,
-        cell=folder.name,
-        hash=run_hash.recorded_hash(folder, phase, parameters, [run["hash"] for run in before]),
-        parameters=json.loads(json.dumps(parameters, default=json_plain)),
-        inputs=before,
-        coordinates=coordinates,
-        versions=versions(),
-        device=device,
-        precision=precision,
-        threads=parameters.get("threads"),
-        started=datetime.datetime.fromtimestamp(started, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        seconds={"work": round(now - started, 3)},
-        cost=cost or {},
-        curves=list(curves),
-        results=list(results),
-        facts=facts or {},
-    )
+    fields = {
+        "study": str(parameters.get("study", "by-hand")),
+        "phase": phase,
+        "cell": folder.name,
+        "hash": run_hash.hash_for_record(folder, phase, parameters, [run["hash"] for run in input_runs]),
+        "parameters": json.loads(json.dumps(parameters, default=json_plain)),
+        "inputs": input_runs,
+        "coordinates": coordinates,
+        "versions": versions(),
+        "device": device,
+        "precision": precision,
+        "threads": parameters.get("threads"),
+        "started": datetime.datetime.fromtimestamp(started, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": {"work": round(now - started, 3)},
+        "cost": cost or {},
+        "curves": list(curves),
+        "results": list(results),
+        "facts": facts or {},
+    }
     # through pydantic's own JSON, which turns nan and inf into null
-    text = record.model_dump_json(by_alias=True, fallback=json_plain)
+    text = Record.model_validate(fields).model_dump_json(by_alias=True, fallback=json_plain)
     return write_json(folder / "record.json", json.loads(text))
 
 
 def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
-    """Write a run's predictions, a row an example: task, language, perturbation, id, gold and predicted."""
+    """Write a run's `predictions.parquet` and return its path.
+
+    Args:
+        out: the run folder.
+        rows: one an example: task, language, perturbation, id, gold and predicted.
+    """
     import pandas
 
     path = paths.resolve(out) / "predictions.parquet"
@@ -158,7 +184,11 @@ def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def read_record(folder: str | Path) -> Record:
-    """The record of a run folder. Raises RecordFault, naming the file, when there is no whole one."""
+    """The record of a run folder.
+
+    Raises:
+        RecordFault: there is none, or half of one, or one of another shape; the message names the file.
+    """
     path = paths.resolve(folder) / "record.json"
     try:
         text = path.read_text(encoding="utf-8")
@@ -173,14 +203,14 @@ def read_record(folder: str | Path) -> Record:
 
 
 def is_done(folder: str | Path, hash: str) -> bool:
-    """Whether the folder holds a whole record of just this cell."""
+    """Whether the folder holds a whole record of the cell with this hash."""
     try:
         return read_record(folder).hash == hash
     except RecordFault:
         return False
 
 
-def results_table(folders: list[str | Path]) -> "pandas.DataFrame":  # noqa: F821
+def results_table(folders: Iterable[str | Path]) -> "pandas.DataFrame":
     """All results of some runs, tidy: one row a score, with the run's place on the grid."""
     import pandas
 
@@ -195,11 +225,11 @@ def results_table(folders: list[str | Path]) -> "pandas.DataFrame":  # noqa: F82
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that decide a result."""
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for package in PACKAGES:
+    """The versions of Python and of the packages that decide a result, of those that are installed."""
+    installed = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in RECORDED_PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed

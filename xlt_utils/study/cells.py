@@ -1,27 +1,27 @@
-"""Cells: a study file spelt out into the notebook runs that it asks for. A cell is one execution of
-one notebook; its hash covers all that can change its result, so that a changed study, code or data
-set means a new run folder and an unchanged one is never run again."""
+"""A study as the notebook runs that it needs. In goes a `Study`, out come its cells: a cell is one execution of one
+notebook. A cell's hash covers all that can change its result, so that a changed study, code or data set means a new run
+folder and an unchanged one is never run again."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xlt_utils import paths
 from xlt_utils.code_hash import notebook_code_hash
 from xlt_utils.files import read_json, write_json
+from xlt_utils.formatting import short_size
 from xlt_utils.records import run_hash
 from xlt_utils.records.record import is_done
-
-if TYPE_CHECKING:  # a notebook's last cell needs the hashes, not the study file's models
-    from xlt_utils.study.schema import ArmSettings, Rung, Study
-from xlt_utils.formatting import short_size
+from xlt_utils.study.schema import ArmSettings, Rung, Section, Study
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: its notebook's parameters, the cells that it reads, its hash (8 hex digits) and its folder."""
+    """One run: its notebook and parameters, the cells whose records it reads (`inputs`), its hash (8 hex digits) and
+    its run folder."""
 
     phase: str
     slug: str
@@ -38,33 +38,44 @@ class Cell:
 
 @dataclass
 class Grid:
-    """The cells of a study as they are laid out, inputs before those who read them."""
+    """The cells of a study so far, inputs before the cells that read them."""
 
     study: Study
     data: str
     fingerprint: str
     cells: list[Cell] = field(default_factory=list)
-    code: dict[str, str] = field(default_factory=dict)  # by phase: one reading of the sources serves all cells
+    code: dict[str, str] = field(default_factory=dict)  # code hash by phase, so that the sources are read once
 
     def add(self, phase: str, slug: str, parameters: dict[str, Any], **inputs: Cell | None) -> Cell:
-        """Complete a cell with what follows from the rest: its paths, its hash, its folder."""
+        """Complete a cell with what follows from the rest: its paths, its hash, its folder.
+
+        Args:
+            phase: one of paths.PHASES.
+            slug: the readable part of the cell's name.
+            parameters: the notebook's, without the paths.
+            inputs: by the parameter that takes its folder, a cell that is read; None where there is none.
+        """
         if phase not in self.code:
             self.code[phase] = notebook_code_hash(paths.resolve(paths.notebook(phase)), phase)
         machine = {"threads": self.study.threads, "devices": self.study.devices}
         parameters = {"study": self.study.name, "data": self.data, **parameters, **machine}
         parameters |= {name: cell and cell.folder for name, cell in inputs.items()}
-        read = tuple(cell for cell in inputs.values() if cell)
-        hash = run_hash.run_hash(phase, parameters, self.code[phase], self.fingerprint, [cell.hash for cell in read])
+        input_cells = tuple(cell for cell in inputs.values() if cell)
+        input_hashes = [cell.hash for cell in input_cells]
+        hash = run_hash.hash_run(phase, parameters, self.code[phase], self.fingerprint, input_hashes)
         folder = paths.relative(paths.RUNS / self.study.name / phase / f"{slug}-{hash}")
-        cell = Cell(phase, slug, paths.notebook(phase), {**parameters, "out": folder}, read, hash, folder)
+        cell = Cell(phase, slug, paths.notebook(phase), {**parameters, "out": folder}, input_cells, hash, folder)
         self.cells.append(cell)
         return cell
 
 
 def expand_study(study: Study, data: str | None = None, fingerprint: str | None = None) -> list[Cell]:
-    """Every cell of the study but the report, inputs before those who read them.
+    """Every cell of the study except the report, inputs before the cells that read them.
 
-    `data` and `fingerprint` are the data set's folder and content; left out, `xlt_utils.data` finds them.
+    Args:
+        study: the study.
+        data: the data set's folder; left out, `loading.locate` finds it.
+        fingerprint: of the data; left out, `loading.data_fingerprint` reads it.
     """
     from xlt_utils.data import loading
 
@@ -84,7 +95,7 @@ def expand_study(study: Study, data: str | None = None, fingerprint: str | None 
 
 
 def _ladder(grid: Grid, seed: int, pretrained: Cell, arm: ArmSettings) -> None:
-    """One arm's rungs from one pretrained encoder, each followed by the target tasks."""
+    """Add one arm's rungs from one pretrained encoder, each followed by the arm's target tasks."""
     below, phase = None, grid.study.intermediate
     for examples in phase.rungs(arm):
         slug = f"{pretrained.slug}-{arm.name}-i{short_size(examples)}"
@@ -94,15 +105,16 @@ def _ladder(grid: Grid, seed: int, pretrained: Cell, arm: ArmSettings) -> None:
         _targets(grid, seed, rung, arm.targets)
 
 
-def _targets(grid: Grid, seed: int, checkpoint: Cell, wanted: list[str] | None = None) -> None:
-    for tasks, languages in grid.study.target_batches(wanted):
-        slug = f"{checkpoint.slug}-{tasks[0] if len(tasks) == 1 else f'{len(tasks)}tasks'}"
-        grid.add("target", slug, _target(grid.study, seed, tasks, languages), checkpoint=checkpoint)
+def _targets(grid: Grid, seed: int, checkpoint: Cell, tasks: list[str] | None = None) -> None:
+    """Add the cells that fine-tune and test one checkpoint."""
+    for batch in grid.study.target_batches(tasks):
+        slug = f"{checkpoint.slug}-{batch[0] if len(batch) == 1 else f'{len(batch)}tasks'}"
+        grid.add("target", slug, _target(grid.study, seed, batch), checkpoint=checkpoint)
 
 
 def _pretrain(study: Study, seed: int, rung: Rung) -> dict[str, Any]:
     phase = study.pretrain
-    seen = max(phase.tokens) if phase.arm == "repeated" and rung.tokens else None
+    seen = max(phase.tokens) if phase.arm == "repeated" and rung.tokens and phase.tokens else None
     settings = phase.model_dump(exclude={"encoder", "tokens", "checkpoints", "arm"})
     ladder = {"before": rung.before, "tokens": rung.tokens, "seen": seen}
     return {"seed": seed, "languages": study.languages, **rung.encoder.model_dump(), **ladder, **settings}
@@ -110,63 +122,88 @@ def _pretrain(study: Study, seed: int, rung: Rung) -> dict[str, Any]:
 
 def _intermediate(study: Study, seed: int, arm: ArmSettings, examples: int) -> dict[str, Any]:
     phase, text = study.intermediate, study.pretrain
-    common = phase.model_dump(exclude={"examples", "arms", "settings"})
-    own = {name: phase.settings[name].model_dump(exclude_none=True) for name in arm.tasks if name in phase.settings}
+    common = phase.model_dump(exclude={"examples", "arms", "settings", "learning_rate"})
     condition = arm.model_dump(exclude={"name", "targets", "learning_rate", "mlm_languages", "examples"})
-    condition["mlm_languages"] = arm.text_languages(study.languages)
-    masked = {"mlm_length": text.length, "mask_rate": text.mask_rate, "language_exponent": text.language_exponent}
-    rate = {"learning_rate": arm.learning_rate or phase.learning_rate}
     return {
         "seed": seed,
         "arm": arm.name,
         "examples": examples,
         **condition,
-        **masked,
+        "mlm_languages": arm.text_languages(study.languages),
+        "mlm_length": text.length,
+        "mask_rate": text.mask_rate,
+        "language_exponent": text.language_exponent,
         **common,
-        **rate,
-        "settings": own,
+        "learning_rate": arm.learning_rate or phase.learning_rate,
+        "settings": _settings(phase.settings, arm.tasks),
     }
 
 
-def _target(study: Study, seed: int, tasks: list[str], languages: list[str]) -> dict[str, Any]:
+def _target(study: Study, seed: int, tasks: list[str]) -> dict[str, Any]:
+    phase = study.target
     apart = {"tasks", "languages", "tasks_per_cell", "settings", "perturbations", "perturbation_rates"}
-    common, phase = study.target.model_dump(exclude=apart), study.target
-    own = {name: phase.settings[name].model_dump(exclude_none=True) for name in tasks if name in phase.settings}
-    changed = [[kind, rate] for kind in phase.perturbations for rate in phase.perturbation_rates]
-    return {"seed": seed, "tasks": tasks, "languages": languages, **common, "settings": own, "perturbations": changed}
+    languages = {name: study.target_languages(name) for name in tasks}
+    return {
+        "seed": seed,
+        "tasks": tasks,
+        "languages": study.languages,
+        "task_languages": {name: codes for name, codes in languages.items() if codes != study.languages},
+        **phase.model_dump(exclude=apart),
+        "settings": _settings(phase.settings, tasks),
+        "perturbations": [[kind, rate] for kind in phase.perturbations for rate in phase.perturbation_rates],
+    }
+
+
+def _settings(settings: Mapping[str, Section], tasks: list[str]) -> dict[str, dict[str, Any]]:
+    """The settings of a cell's tasks that differ from the phase's."""
+    return {name: settings[name].model_dump(exclude_none=True) for name in tasks if name in settings}
 
 
 def report_cell(study: Study, grid: list[Cell], failed: set[str]) -> Cell:
-    """The cell that renders the report from the records that there are; `failed` are folders."""
-    done = [cell for cell in grid if is_done(cell.folder, cell.hash)]
-    there = {cell.folder for cell in done}
-    rest = [cell.folder for cell in grid if cell.folder not in there]
-    missing = [[folder, "failed" if folder in failed else "missing"] for folder in rest]
+    """The cell that renders the report from the records that exist.
+
+    Args:
+        study: the study.
+        grid: its cells.
+        failed: the folders of the cells that failed, which the report counts apart from those that never ran.
+    """
+    done = {cell.folder: cell for cell in grid if is_done(cell.folder, cell.hash)}
+    missing = [cell.folder for cell in grid if cell.folder not in done]
+    states = [[folder, "failed" if folder in failed else "missing"] for folder in missing]
     runs, page = paths.RUNS / study.name, paths.REPORTS / study.name
-    return render_cell(study.name, runs, page, [cell.folder for cell in done], missing, tuple(done))
+    return render_cell(study.name, runs, page, list(done), states, tuple(done.values()))
 
 
 def render_cell(
     study: str, runs: Path, page: Path, done: list[str], missing: list[list[str]], inputs: tuple[Cell, ...] = ()
 ) -> Cell:
-    """The cell that renders the records of the folders `done`, below `runs`, into the folder `page`."""
+    """The cell that renders some records into a page.
+
+    Args:
+        study: the study's name.
+        runs: the folder of its runs.
+        page: the folder of the page.
+        done: the run folders with a record.
+        missing: pairs of a run folder without one and `failed` or `missing`.
+        inputs: the cells of `done`, where they are known.
+    """
     parameters = {"study": study, "runs": paths.relative(runs), "cells": done, "missing": missing}
     parameters["report"] = paths.relative(page)
     notebook = paths.notebook("report")
-    hash = run_hash.report_hash(parameters, notebook)
+    hash = run_hash.hash_report(parameters, notebook)
     folder = paths.relative(runs / "report" / f"{study}-{hash}")
     return Cell("report", study, notebook, {**parameters, "out": folder}, inputs, hash, folder)
 
 
 def write_params(cell: Cell) -> Path:
-    """Write a cell's params.json, which the runner takes; a file that says the same is left as it is."""
+    """Write a cell's params.json, which the runner reads; a file of the same content stays untouched."""
     path = paths.resolve(cell.folder) / "params.json"
     content = {
         "phase": cell.phase,
         "cell": cell.name,
         "hash": cell.hash,
         "notebook": cell.notebook,
-        "inputs": [before.folder for before in cell.inputs],
+        "inputs": [source.folder for source in cell.inputs],
         "parameters": cell.parameters,
     }
     try:

@@ -1,5 +1,5 @@
-"""What a study is: the models that a study file must fit. Each checks itself in full, so that one reading finds
-every fault; reading a file and saying what is wrong with it is study_file.py's."""
+"""What a study is: the pydantic models that a study file must fit. In goes a file's content, out comes a `Study`. Each
+section checks itself in full, so that one reading finds every fault; study_file.py reads the file and lists them."""
 
 import difflib
 import itertools
@@ -16,25 +16,29 @@ from xlt_utils.data.tasks import TASKS, tasks_with_role
 from xlt_utils.errors import did_you_mean
 
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
-SIZE = "a size: a whole number such as 400, 200k, 3.2M or 1G (k, M and G spelt so)"
+FieldFault = tuple[str, str]  # a field below the section that checks itself (`arms.0.tasks`), and what is wrong with it
 
 
 def parse_size(value: Any) -> int:
-    """A size as study files write it, `200k`, `3.2M`, `1G` or a plain number, as a whole number."""
+    """A size as study files write it, `200k`, `3.2M`, `1G` or a plain number, as a whole number.
+
+    Raises:
+        ValueError: no such size, or no whole number (`0.0001k`).
+    """
+    number = Decimal("nan")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         number = Decimal(value)
-    else:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG])", value) if isinstance(value, str) else None
-        number = Decimal(found[1]) * UNITS[found[2]] if found else Decimal("0.5")
+    elif isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)([kMG])", value)):
+        number = Decimal(match[1]) * UNITS[match[2]]
     if not number.is_finite() or number != int(number):
-        raise ValueError(f"expected {SIZE}")
+        raise ValueError("expected a size: a whole number such as 400, 200k, 3.2M or 1G (k, M and G spelt so)")
     return int(number)
 
 
 def _distinct(values: list) -> list:
-    twice = sorted({value for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"{', '.join(map(str, twice))} stands here more than once")
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(map(str, repeated))} is listed more than once")
     return values
 
 
@@ -47,28 +51,25 @@ def _rising(values: list[int]) -> list[int]:
 
 def _task(role: str) -> AfterValidator:
     def check(name: str) -> str:
-        known = tasks_with_role(role)
-        if name not in known:
-            raise ValueError(f"no such {role} task; {did_you_mean(name, known)}")
+        if name not in (tasks := tasks_with_role(role)):
+            raise ValueError(f"no such {role} task; {did_you_mean(name, tasks)}")
         return name
 
     return AfterValidator(check)
 
 
 def _language(code: str) -> str:
-    known = LANGUAGES
-    if code not in known:
-        names = {language.name.lower(): language.code for language in known.values()}
-        near = difflib.get_close_matches(code.lower(), names, n=1, cutoff=0.75)
-        raise ValueError(
-            "no such language; " + (f"did you mean `{names[near[0]]}`?" if near else did_you_mean(code, list(known)))
-        )
-    return code
+    if code in LANGUAGES:
+        return code
+    codes = {language.name.lower(): language.code for language in LANGUAGES.values()}
+    near = difflib.get_close_matches(code.lower(), codes, n=1, cutoff=0.75)
+    hint = f"did you mean `{codes[near[0]]}`?" if near else did_you_mean(code, LANGUAGES)
+    raise ValueError(f"no such language; {hint}")
 
 
 def _perturbation(kind: str) -> str:
     if kind not in perturb.KINDS:
-        raise ValueError(f"no such perturbation; {did_you_mean(kind, list(perturb.KINDS))}")
+        raise ValueError(f"no such perturbation; {did_you_mean(kind, perturb.KINDS)}")
     return kind
 
 
@@ -86,15 +87,23 @@ Count = Annotated[int, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+IntermediateTask = Annotated[str, _task("intermediate")]
+TargetTask = Annotated[str, _task("target")]
 LanguageCode = Annotated[str, AfterValidator(_language)]
 LanguageCodes = Annotated[
     list[LanguageCode], Field(min_length=1), AfterValidator(_distinct), AfterValidator(_english_first)
 ]
-TargetLanguages = Annotated[list[LanguageCode], Field(min_length=1), AfterValidator(_distinct)]
+TaskLanguages = Annotated[list[LanguageCode], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Section(BaseModel):
+    """A mapping of the study file: an unknown key or a value of another type is a fault."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def faults(self) -> list[FieldFault]:
+        """What is wrong between the section's fields, each right in itself."""
+        return []
 
 
 class Microworld(Section):
@@ -110,29 +119,30 @@ class Encoder(Section):
     a folder), which has its own shape and vocabulary."""
 
     start: Annotated[str, Field(min_length=1)] = "scratch"
-    architecture: Literal["modernbert", "xlm-roberta"] | None = None  # from scratch `modernbert` unless it is given
+    architecture: Literal["modernbert", "xlm-roberta"] | None = None  # from scratch: `modernbert` by default
     layers: Count | None = None
     width: Count | None = None
     heads: Count | None = None
     vocabulary: Annotated[Size, Field(ge=300)] | None = None
-    pooling: Literal["first", "mean"] | None = (
-        None  # of sentences; where it is not given, the checkpoint's own or `first`
-    )
+    # Of a sentence's vectors; by default the checkpoint's own, or `first`.
+    pooling: Literal["first", "mean"] | None = None
 
     @property
     def is_scratch(self) -> bool:
+        """Whether it starts from random weights."""
         return self.start == "scratch"
 
-    def faults(self) -> list[tuple[str, str]]:
+    def faults(self) -> list[FieldFault]:
         shape = ("layers", "width", "heads", "vocabulary")
         if not self.is_scratch:
-            given = [name for name in (*shape, "architecture") if getattr(self, name) is not None]
-            return [(name, f"the checkpoint {self.start} has its own; leave it out") for name in given]
-        absent = [name for name in shape if getattr(self, name) is None]
-        if absent:
-            return [("", f"an encoder from scratch needs {', '.join(absent)}")]
-        fits = self.width % (2 * self.heads) == 0
-        return [] if fits else [("heads", f"width {self.width} must be a multiple of twice the heads")]
+            extra = [name for name in (*shape, "architecture") if getattr(self, name) is not None]
+            return [(name, f"the checkpoint {self.start} has its own; leave it out") for name in extra]
+        missing = [name for name in shape if getattr(self, name) is None]
+        if missing:
+            return [("", f"an encoder from scratch needs {', '.join(missing)}")]
+        if self.width and self.heads and self.width % (2 * self.heads):
+            return [("heads", f"width {self.width} must be a multiple of twice the heads")]
+        return []
 
 
 class ReadyCheckpoint(Section):
@@ -145,8 +155,8 @@ class ReadyCheckpoint(Section):
 
 @dataclass(frozen=True)
 class Rung:
-    """A rung of the pretraining ladder: what it starts from, the tokens that this had seen `before`, and those that it
-    is trained on here."""
+    """A rung of the pretraining ladder: its encoder, the tokens on which that was trained `before` it came here, and
+    the `tokens` of training here."""
 
     encoder: Encoder
     before: int
@@ -178,27 +188,32 @@ class Pretrain(Section):
     @property
     def rungs(self) -> list[Rung]:
         """The ladder, from the fewest tokens to the most."""
-        ready = [Rung(Encoder(start=one.start, pooling=one.pooling), one.tokens, 0) for one in self.checkpoints or ()]
-        return ready or [Rung(self.encoder, 0, tokens) for tokens in self.tokens]
+        if self.checkpoints:
+            return [Rung(Encoder(start=c.start, pooling=c.pooling), c.tokens, 0) for c in self.checkpoints]
+        assert self.encoder and self.tokens  # faults() refuses a study without them
+        return [Rung(self.encoder, 0, tokens) for tokens in self.tokens]
 
     @property
     def shares_trunk(self) -> bool:
         """Whether a rung goes on from the one below."""
         return self.schedule == "ladder" and self.arm == "fresh" and not self.checkpoints
 
-    def faults(self) -> list[tuple[str, str]]:
+    def faults(self) -> list[FieldFault]:
         if self.checkpoints:
-            given = [name for name in ("encoder", "tokens") if getattr(self, name) is not None]
-            if given:
-                return [(name, "the checkpoints have their own; leave it out") for name in given]
-            tokens = [one.tokens for one in self.checkpoints]
-            rises = all(one < other for one, other in itertools.pairwise(tokens))
+            extra = [name for name in ("encoder", "tokens") if getattr(self, name) is not None]
+            if extra:
+                return [(name, "the checkpoints have their own; leave it out") for name in extra]
+            tokens = [checkpoint.tokens for checkpoint in self.checkpoints]
+            rises = all(below < above for below, above in itertools.pairwise(tokens))
             return [] if rises else [("checkpoints", f"a ladder rises: their tokens are {tokens}")]
-        absent = [name for name in ("encoder", "tokens") if getattr(self, name) is None]
-        if absent:
-            return [("", f"without {' and '.join(absent)} there is no ladder; or name ready `checkpoints`")]
-        below = [(f"encoder.{field}".rstrip("."), text) for field, text in self.encoder.faults()]
-        return below + _ladder("tokens", self.tokens, self.length * self.batch, self.warmup, self.cooldown)
+        if self.encoder is None or self.tokens is None:
+            missing = [name for name in ("encoder", "tokens") if getattr(self, name) is None]
+            return [("", f"without {' and '.join(missing)} there is no ladder; or name ready `checkpoints`")]
+        step = self.length * self.batch
+        return [
+            *_below("encoder", self.encoder),
+            *_ladder_faults("tokens", self.tokens, step, self.warmup, self.cooldown),
+        ]
 
 
 class Sampling(Section):
@@ -209,9 +224,10 @@ class Sampling(Section):
     cap: Positive | None = None
     temperature: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
 
-    def faults(self) -> list[tuple[str, str]]:
-        odd = self.kind != "temperature" and self.temperature != 1
-        return [("temperature", "only `kind: temperature` has one")] if odd else []
+    def faults(self) -> list[FieldFault]:
+        if self.kind != "temperature" and self.temperature != 1:
+            return [("temperature", "only `kind: temperature` has one")]
+        return []
 
 
 class ArmSettings(Section):
@@ -222,47 +238,48 @@ class ArmSettings(Section):
     tasks that follow, all unless some are named; `examples` some of the ladder's rungs, where its data hold no more."""
 
     name: Name
-    tasks: Annotated[list[Annotated[str, _task("intermediate")]], AfterValidator(_distinct)]
+    tasks: Annotated[list[IntermediateTask], AfterValidator(_distinct)]
     sampling: Sampling = Sampling()
     mlm_share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    mlm_languages: TargetLanguages | None = None
-    languages: TargetLanguages = ["en"]
+    mlm_languages: TaskLanguages | None = None
+    languages: TaskLanguages = ["en"]
     labels: Literal["given", "shuffled"] = "given"
     learning_rate: Rate | None = None
     examples: Annotated[list[Positive], Field(min_length=1), AfterValidator(_rising)] | None = None
-    targets: Annotated[list[Annotated[str, _task("target")]], AfterValidator(_distinct)] | None = None
+    targets: Annotated[list[TargetTask], AfterValidator(_distinct)] | None = None
 
     def text_languages(self, languages: list[str]) -> list[str]:
-        """The languages of the masked-LM text, in a study of these languages; none where no text is read."""
+        """The languages of the masked-LM text in a study of `languages`; none where no text is read."""
         if not self.mlm_share:
             return []
         return self.mlm_languages or (languages if self.tasks else ["en"])
 
-    def faults(self) -> list[tuple[str, str]]:
-        found = [(f"sampling.{field}", text) for field, text in self.sampling.faults()]
+    def faults(self) -> list[FieldFault]:
+        faults = _below("sampling", self.sampling)
         if not self.tasks and self.mlm_share != 1:
-            found.append(("tasks", "an arm without a task is masked-LM training alone: `mlm_share: 1.0`"))
+            faults.append(("tasks", "an arm without a task is masked-LM training alone: `mlm_share: 1.0`"))
         if self.tasks and self.mlm_share == 1:
-            found.append(("mlm_share", "leaves no step for the arm's tasks"))
+            faults.append(("mlm_share", "leaves no step for the arm's tasks"))
         if self.mlm_languages and not self.mlm_share:
-            found.append(("mlm_languages", "without an `mlm_share` no text is read"))
-        for name in self.tasks if self.languages != ["en"] else ():
-            if not TASKS[name].translated:
-                known = [task.name for task in TASKS.values() if task.translated]
-                found.append(
-                    ("languages", f"no translations of {name} are known; there are those of {', '.join(known)}")
-                )
-        return found
+            faults.append(("mlm_languages", "without an `mlm_share` no text is read"))
+        if self.languages != ["en"]:
+            translated = ", ".join(task.name for task in TASKS.values() if task.translated)
+            faults += [
+                ("languages", f"no translations of {name} are known; there are those of {translated}")
+                for name in self.tasks
+                if not TASKS[name].translated
+            ]
+        return faults
 
 
 class TaskSettings(Section):
-    """What an intermediate task has otherwise than the rest: QA needs longer rows."""
+    """The settings of one intermediate task that differ from the phase's: QA needs longer examples."""
 
     length: Count | None = None
 
 
 class TargetSettings(Section):
-    """What a target task has otherwise than the rest."""
+    """The settings of one target task that differ from the phase's."""
 
     examples: Positive | None = None
     epochs: Count | None = None
@@ -275,12 +292,12 @@ class TargetSettings(Section):
 class Intermediate(Section):
     """Phase 2. `examples` are the rungs above 0 (0 is always there), `warmup` is in examples. Every example is seen
     `epochs` times. Where the `schedule` is a ladder and every example is seen once, the rungs share a trunk;
-    `independent` rungs each warm up and decay linearly. `settings` names what a task has otherwise:
+    `independent` rungs each warm up and decay linearly. `settings` are those of single tasks:
     `settings: {squad: {length: 384}}`."""
 
     examples: Annotated[list[Positive], AfterValidator(_rising)]
     arms: list[ArmSettings]
-    settings: dict[Annotated[str, _task("intermediate")], TaskSettings] = {}
+    settings: dict[IntermediateTask, TaskSettings] = {}
     epochs: Count = 1
     schedule: Literal["ladder", "independent"] = "ladder"
     length: Count = 128
@@ -291,14 +308,14 @@ class Intermediate(Section):
     cooldown: Share = 0.2
     evaluation_examples: Positive | None = 400
 
-    def faults(self) -> list[tuple[str, str]]:
+    def faults(self) -> list[FieldFault]:
         names = [arm.name for arm in self.arms]
-        twice = [("arms", f"two arms are called `{name}`") for name in sorted(set(names)) if names.count(name) > 1]
-        own = [(f"arms.{n}.{field}", text) for n, arm in enumerate(self.arms) for field, text in arm.faults()]
+        faults = [("arms", f"two arms are called `{name}`") for name in sorted(set(names)) if names.count(name) > 1]
         for number, arm in enumerate(self.arms):
-            odd = [rung for rung in arm.examples or () if rung not in self.examples]
-            own += [(f"arms.{number}.examples", f"{rung} is no rung of {self.examples}") for rung in odd]
-        return twice + own + _ladder("examples", self.examples, self.batch, self.warmup, self.cooldown)
+            faults += _below(f"arms.{number}", arm)
+            unknown = [rung for rung in arm.examples or () if rung not in self.examples]
+            faults += [(f"arms.{number}.examples", f"{rung} is no rung of {self.examples}") for rung in unknown]
+        return faults + _ladder_faults("examples", self.examples, self.batch, self.warmup, self.cooldown)
 
     def rungs(self, arm: ArmSettings) -> list[int]:
         """An arm's rungs above 0."""
@@ -311,16 +328,16 @@ class Intermediate(Section):
 
 
 class Target(Section):
-    """Phase 3. Every target task is tested in all of the study's languages, unless `languages` names
-    others for it: `languages: {sst: [en, de]}`. `warmup` is a share of the steps. With `patience` the English
-    development data are scored after each epoch: the best epoch's weights are tested, and training ends after so many
-    epochs without a better one. `settings` names what a task has
-    otherwise: `settings: {xquad: {length: 384, batch: 8}}`. Each test is repeated under each of the `perturbations` of
-    its text at each of the `perturbation_rates` (shares of the words). With `write_submission` the predictions are
-    also written in XTREME's submission layout."""
+    """Phase 3. Every target task is tested in all of the study's languages, unless `languages` names others for it:
+    `languages: {sst: [en, de]}`. `warmup` is a share of the steps. With `patience` the English development data are
+    scored after each epoch: the best epoch's weights are tested, and training ends after that many epochs without a
+    better one. `settings` are those of single tasks: `settings: {xquad: {length: 384, batch: 8}}`. Each test is
+    repeated under each of the `perturbations` of its text at each of the `perturbation_rates` (shares of the words).
+    With `write_submission` the predictions are also written in XTREME's submission layout. A cell runs up to
+    `tasks_per_cell` tasks one after another."""
 
-    tasks: Annotated[list[Annotated[str, _task("target")]], Field(min_length=1), AfterValidator(_distinct)]
-    languages: dict[str, TargetLanguages] = {}
+    tasks: Annotated[list[TargetTask], Field(min_length=1), AfterValidator(_distinct)]
+    languages: dict[str, TaskLanguages] = {}
     settings: dict[str, TargetSettings] = {}
     examples: Positive = 1024
     epochs: Count = 2
@@ -338,11 +355,12 @@ class Target(Section):
     write_submission: bool = False
     tasks_per_cell: Count = 5
 
-    def faults(self) -> list[tuple[str, str]]:
-        odd = [(field, name) for field in ("languages", "settings") for name in getattr(self, field)]
-        odd = [(field, name) for field, name in odd if name not in self.tasks]
+    def faults(self) -> list[FieldFault]:
         return [
-            (f"{field}.{name}", "no task of target.tasks; " + did_you_mean(name, self.tasks)) for field, name in odd
+            (f"{field}.{name}", f"no task of target.tasks; {did_you_mean(name, self.tasks)}")
+            for field in ("languages", "settings")
+            for name in getattr(self, field)
+            if name not in self.tasks
         ]
 
 
@@ -366,25 +384,22 @@ class Study(Section):
         return self.target.languages.get(task, self.languages)
 
     def microworld_settings(self) -> dict[str, Any]:
-        """What the embedded data of this study hang on."""
+        """What this study's embedded data depend on."""
         return (self.microworld.model_dump() if self.microworld else {}) | {"languages": self.languages}
 
-    def target_batches(self, tasks: list[str] | None = None) -> list[tuple[list[str], list[str]]]:
-        """The target tasks (all, or some) as cells run them, each with its languages: at most `tasks_per_cell`
-        together."""
-        batches: list[tuple[list[str], list[str]]] = []
-        for task in self.target.tasks if tasks is None else tasks:
-            languages, most = self.target_languages(task), self.target.tasks_per_cell
-            open_ = next((tasks for tasks, same in batches if same == languages and len(tasks) < most), None)
-            if open_ is None:
-                batches.append(([task], languages))
-            else:
-                open_.append(task)
-        return batches
+    def target_batches(self, tasks: list[str] | None = None) -> list[list[str]]:
+        """The target tasks (all, or some) as cells run them: at most `tasks_per_cell` together."""
+        names, size = self.target.tasks if tasks is None else tasks, self.target.tasks_per_cell
+        return [names[start : start + size] for start in range(0, len(names), size)]
 
 
-def _ladder(field: str, rungs: list[int], step: int, warmup: int, cooldown: float) -> list[tuple[str, str]]:
-    """Faults of a ladder whose smallest rung holds less than a step or than its warm-up and cooldown."""
+def _below(field: str, section: Section) -> list[FieldFault]:
+    """The faults of a section that is the field of another."""
+    return [(f"{field}.{name}".rstrip("."), text) for name, text in section.faults()]
+
+
+def _ladder_faults(field: str, rungs: list[int], step: int, warmup: int, cooldown: float) -> list[FieldFault]:
+    """Faults of a ladder whose smallest rung holds less than a step, or less than its warm-up and cooldown."""
     smallest = min((rung for rung in rungs if rung), default=None)
     if smallest is None:
         return []

@@ -1,6 +1,6 @@
-"""Reading YAML 1.2 with the eyes of somebody who has been bitten by YAML 1.1: `no` is a string, `1e-4` a
-number, `010` a fault, and so are a key that stands twice and a file that ends in mid-line. What is read
-keeps its line numbers, so that later faults can name them."""
+"""Reading YAML 1.2 for people who know the traps of YAML 1.1: `no` is a string and `1e-4` a number, while `010`, a key
+given twice and a file that ends in mid-line are faults. In goes a file, out comes a `Document`: its content, and for
+every place in it the line and the text as written, so that later faults can name them."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,8 +10,10 @@ from typing import Any
 from ruamel.yaml import YAML, nodes
 from ruamel.yaml.error import YAMLError
 
-WORDS = {"null": None, "true": True, "false": False}
-TAG = "tag:yaml.org,2002:"
+Place = tuple[int | str, ...]  # the keys and indices that lead to a value
+
+_CONSTANTS = {"null": None, "true": True, "false": False}
+_TAG = "tag:yaml.org,2002:"
 
 
 class Unreadable(ValueError):
@@ -20,28 +22,31 @@ class Unreadable(ValueError):
 
 @dataclass
 class Document:
-    """A file's content; by place (a tuple of keys and indices) its lines and its text as written."""
+    """A file's content and what is wrong with it; by place the line and the text as written."""
 
     content: dict[str, Any] = field(default_factory=dict)
-    faults: list[tuple[tuple, str]] = field(default_factory=list)
-    lines: dict[tuple, int] = field(default_factory=dict)
-    texts: dict[tuple, str] = field(default_factory=dict)
+    faults: list[tuple[Place, str]] = field(default_factory=list)
+    lines: dict[Place, int] = field(default_factory=dict)
+    texts: dict[Place, str] = field(default_factory=dict)
 
-    def line(self, place: tuple) -> int:
+    def line(self, place: Place) -> int:
         """The line (from 1) of a place, or of what surrounds it when it is not in the file."""
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 1)
 
-    def value(self, place: tuple) -> str:
-        """What the file says at a place, shortened; empty when it says nothing there."""
+    def value(self, place: Place) -> str:
+        """The text of the file at a place, shortened; empty where the place is not in the file."""
         text = " ".join(self.texts.get(place, "").split())
         return text if len(text) <= 60 else text[:57] + "..."
 
 
 def parse_yaml(path: Path) -> Document:
-    """Read a YAML file whose top is a mapping. Raises Unreadable where there is no such thing to read;
-    lesser faults (a key twice, `010`) are listed in the document."""
+    """Read a YAML file whose top is a mapping; lesser faults (a key twice, `010`) are listed in the document.
+
+    Raises:
+        Unreadable: no such file, no UTF-8, no valid YAML, or no mapping.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -73,7 +78,10 @@ def parse_yaml(path: Path) -> Document:
     return document
 
 
-def _build(node: nodes.Node, place: tuple, document: Document, text: str) -> Any:
+# ruamel's own loader stops at the first repeated key, turns dates into objects and a value that contains itself into
+# None, and loses the text as written: hence this walk over its nodes.
+def _build(node: nodes.Node, place: Place, document: Document, text: str) -> Any:
+    """The value of a node; its line, its text and its faults go into the document."""
     document.lines.setdefault(place, node.start_mark.line + 1)
     document.texts[place] = text[node.start_mark.index : node.end_mark.index]
     if isinstance(node, nodes.SequenceNode):
@@ -84,16 +92,17 @@ def _build(node: nodes.Node, place: tuple, document: Document, text: str) -> Any
             name = str(key.value) if isinstance(key, nodes.ScalarNode) else "?"
             if name in content:
                 first, document.lines[*place, name] = document.lines[*place, name], key.start_mark.line + 1
-                document.faults.append(((*place, name), f"the key stood in line {first} before; keep one of the two"))
+                document.faults.append(((*place, name), f"the key is already in line {first}; keep one of the two"))
                 continue
             document.lines[(*place, name)] = key.start_mark.line + 1
             content[name] = _build(item, (*place, name), document, text)
         return content
+    assert isinstance(node, nodes.ScalarNode)
     return _scalar(node, place, document)
 
 
-def _scalar(node: nodes.ScalarNode, place: tuple, document: Document) -> Any:
-    kind, text = str(node.tag).removeprefix(TAG), node.value
+def _scalar(node: nodes.ScalarNode, place: Place, document: Document) -> Any:
+    kind, text = str(node.tag).removeprefix(_TAG), node.value
     number = text.replace("_", "")
     if kind == "int" and re.fullmatch(r"[-+]?0\d+", number):
         plain = number.lstrip("0") or "0"
@@ -104,7 +113,7 @@ def _scalar(node: nodes.ScalarNode, place: tuple, document: Document) -> Any:
     if kind == "float":
         return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", number, flags=re.IGNORECASE))
     if kind in ("bool", "null"):
-        return WORDS.get(text.lower())
+        return _CONSTANTS.get(text.lower())
     if kind not in ("str", "timestamp"):
         document.faults.append((place, f"the tag `{node.tag}` is not known here; leave it out"))
     return text
