@@ -1,5 +1,5 @@
-"""Simulated studies with a known truth, written as the records of real runs: what the analysis and
-the report are tested on."""
+"""Simulated studies with a known truth, written as the records of real runs. Sizes, arms and the true scores go in; run
+folders on which the analysis and the report are tested come out."""
 
 import json
 from collections.abc import Callable
@@ -35,9 +35,17 @@ def study(
     arms: dict[str, dict] | None = None,
     bonus: Callable[[str, str, int, int, int], float] = lambda arm, task, seed, tokens, examples: 0.0,
 ) -> list[Path]:
-    """Write the study's run folders below `folder` and return those of finished runs. `truth` gives scores with
-    chance at 0 and the ceiling at 1; a target cell that `skip` names has a failed attempt and no record. Several
-    `arms` are named with their parameters of phase 2, and `bonus` is what each adds to the truth where I > 0."""
+    """Write a study's run folders and return those of finished runs.
+
+    Args:
+        folder: of the study; its name is the study's.
+        truth: the score of a task, language, seed, P and I, with chance at 0 and the ceiling at 1.
+        skip: whether the target cell of a seed, P and I has a failed attempt and no record.
+        arm: the only intermediate arm, unless there are `arms`.
+        notebooks: whether attempts leave an executed notebook.
+        arms: the arms by name, with their parameters.
+        bonus: what an arm adds to the truth in a task, seed, P and I > 0.
+    """
     arms, done = arms or {arm: {"tasks": [arm]}}, []
     for seed in seeds:
         for p in tokens:
@@ -46,16 +54,16 @@ def study(
             pretrained = folder / "pretrain" / f"s{seed}-p{p}-aaaaaaaa"
             done.append(run(pretrained, "pretrain", {**common, "tokens": p}, place, notebooks=notebooks))
             for i, arm in ((rung, name) for rung in examples for name in (arms if rung else [None])):
-                here = {**place, "arm": arm, "examples": i}
+                place = {"seed": seed, "tokens": p, "arm": arm, "examples": i}
                 checkpoint = pretrained
                 if i:
                     checkpoint = folder / "intermediate" / f"s{seed}-p{p}-{arm}-i{i}-bbbbbbbb"
-                    own = {"languages": ["en"], "labels": "given", "mlm_share": 0.0, **arms[arm]}
-                    parameters = {**common, "arm": arm, **own, "examples": i, "checkpoint": str(pretrained)}
-                    done.append(run(checkpoint, "intermediate", parameters, here, notebooks=notebooks))
-                more = {task: bonus(arm, task, seed, p, i) if i else 0.0 for task in tasks}
+                    training = {"languages": ["en"], "labels": "given", "mlm_share": 0.0, **arms[arm]}
+                    parameters = {**common, "arm": arm, **training, "examples": i, "checkpoint": str(pretrained)}
+                    done.append(run(checkpoint, "intermediate", parameters, place, notebooks=notebooks))
+                bonuses = {task: bonus(arm, task, seed, p, i) if i else 0.0 for task in tasks}
                 results = [
-                    result(task, language, truth(task, language, seed, p, i) + more[task])
+                    result(task, language, truth(task, language, seed, p, i) + bonuses[task])
                     for task in tasks
                     for language in languages
                     if TASKS[task].trains or language != "en"
@@ -65,11 +73,12 @@ def study(
                 if skip(seed, p, i):
                     failed(target, "target", parameters)
                 else:
-                    done.append(run(target, "target", parameters, here, results, notebooks=notebooks))
+                    done.append(run(target, "target", parameters, place, results, notebooks=notebooks))
     return done
 
 
 def result(task: str, language: str, scaled: float, n: int = 400, perturbation: str = "") -> dict:
+    """One row of a record's results; `scaled` has chance at 0 and the ceiling at 1."""
     chance = TASKS[task].chance
     value = float(np.clip(chance + scaled * (1 - chance), 0, 1))
     row = {"task": task, "language": language, "metric": TASKS[task].metric, "value": value, "n": n}
@@ -94,24 +103,25 @@ def run(
         "cost": {"tokens": 1000, "examples": 10, "steps": 5, "flops": 1e9}, "curves": [],
         "results": list(results), "facts": facts or {},
     }  # fmt: skip
-    _write(folder / "params.json", {"phase": phase, "cell": folder.name, "parameters": parameters})
+    write_json(folder / "params.json", {"phase": phase, "cell": folder.name, "parameters": parameters})
     attempt(folder, "done", notebooks=notebooks)
-    _write(folder / "record.json", record)
+    write_json(folder / "record.json", record)
     return folder
 
 
 def failed(folder: Path, phase: str, parameters: dict, error: str = "ValueError: the labels ran out") -> Path:
     """A run folder whose only attempt failed: no record."""
-    _write(folder / "params.json", {"phase": phase, "cell": folder.name, "parameters": parameters})
+    write_json(folder / "params.json", {"phase": phase, "cell": folder.name, "parameters": parameters})
     attempt(folder, "failed", error)
     return folder
 
 
 def attempt(folder: Path, status: str, error: str | None = None, notebooks: bool = True) -> None:
+    """One more attempt of a run folder: what it left beside the record."""
     exit_code = 0 if status == "done" else 70
     place = folder / "attempts" / f"{1 + len(list(folder.glob('attempts/*'))):02d}"
     facts = {"started": "2026-01-01T00:00:00Z", "ended": "2026-01-01T00:00:09Z", "seconds": 9.0, "status": status}
-    _write(place / "attempt.json", {**facts, "exit": exit_code, "error": error, "pid": 1, "host": "here"})
+    write_json(place / "attempt.json", {**facts, "exit": exit_code, "error": error, "pid": 1, "host": "here"})
     if notebooks:
         cells = [nbformat.v4.new_markdown_cell(f"# {folder.name}"), nbformat.v4.new_code_cell("print(1)")]
         cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
@@ -120,6 +130,6 @@ def attempt(folder: Path, status: str, error: str | None = None, notebooks: bool
         nbformat.write(nbformat.v4.new_notebook(cells=cells), place / "executed.ipynb")
 
 
-def _write(path: Path, content: dict) -> None:
+def write_json(path: Path, content: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content), encoding="utf-8")

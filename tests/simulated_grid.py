@@ -1,7 +1,9 @@
-"""Tidy scores of a simulated study whose law is known."""
+"""Tidy scores of simulated studies whose laws are known: the truths, and grids of scores drawn around them."""
 
 import numpy as np
 import pandas as pd
+
+from xlt_utils.analysis.bootstrap import GridSample, build_grid_sample
 
 NOISE = {"noise": 0.01, "shared": 0.02, "spread": 0.1, "n": 500}
 SMALL = {"seeds": 2, "tokens": (0, 1000, 8000), "examples": (0, 256, 2048, 16384)}
@@ -22,7 +24,7 @@ def grid(
     n: int = 0,
     state: int = 0,
 ) -> pd.DataFrame:
-    """Tidy scores as `scaling.scores` gives them. `truth(P, I)` is the population's score, chance 0; around it lie
+    """Tidy scores as `normalised_scores` gives them. `truth(P, I)` is the population's score, chance 0; around it lie
     the deviations of languages (level, and by a factor their distance from chance), of seeds (`shared` by a
     pretrained checkpoint, `noise` a run's own) and of `n` test examples (0: none)."""
     rng = np.random.default_rng(state)
@@ -43,3 +45,38 @@ def grid(
     table["arm"] = np.where(table["examples"] > 0, arm, "")
     table = table.assign(task=task, group="trained", language=np.array(languages)[places[3]], value=value.ravel())
     return table.assign(score=2 * table["value"] - 1, n=n or 10**9, cell="")
+
+
+def sample_around(error, **settings) -> GridSample:
+    """The sample of a grid of scores around 1 − error(P, I)."""
+    return build_grid_sample(grid(lambda p, i: 1 - error(p, i), **settings), "sst").of_arm("mnli")
+
+
+# The errors at (P, I); P0 = 1000 and I0 = 256 are the smallest rungs.
+
+
+def additive(p, i):
+    return 0.3 + 0.45 * (1 + p / 1000) ** -0.5 + 0.2 * (1 + i / 256) ** -0.3
+
+
+def transfer(p, i):
+    return 0.2 + (0.25 + 0.4 * (1 + p / 1000) ** -0.4) * (1 + i / 256) ** -0.15
+
+
+def log_linear(p, i):
+    return 0.8 - 0.09 * np.log1p(p / 1000) - 0.025 * np.log1p(i / 256)
+
+
+def proportional(p, i):
+    return 0.8 - 0.1 * np.log1p(p / 1000) - 0.2 * i / 16384
+
+
+def null(p, i):
+    """Intermediate examples change nothing."""
+    return 0.3 + 0.45 * (1 + p / 1000) ** -0.5
+
+
+def true_rate(error, p: float, i: float) -> float:
+    """The true exchange rate at (P, I), by central differences."""
+    by_i, by_p = error(p, i * 1.0001) - error(p, i / 1.0001), error(p * 1.0001, i) - error(p / 1.0001, i)
+    return by_i / i / (by_p / p)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from xlt_utils.analysis import robustness
-from xlt_utils.data.perturb import label
+from xlt_utils.data.perturb import perturbation_name
 
 SCORES = {"en": 0.9, "de": 0.8, "es": 0.7, "ru": 0.6, "hi": 0.4, "th": 0.5}
 RUN = {
@@ -19,7 +19,7 @@ RUN = {
 
 
 def rows(scores=SCORES, task="xnli", perturbation="", metric="accuracy", main=True, **place) -> pd.DataFrame:
-    """The rows that `records.table` gives for one run and task."""
+    """The rows that `results_table` gives for one run and task."""
     score = {"task": task, "metric": metric, "n": 100, "main": main and not perturbation, "perturbation": perturbation}
     return pd.DataFrame([{**RUN, **place, **score, "language": name, "value": v} for name, v in scores.items()])
 
@@ -28,58 +28,60 @@ def less(by: float, scores=SCORES) -> dict:
     return {language: value - by for language, value in scores.items()}
 
 
-def one(*parts) -> pd.Series:
-    found = robustness.five_numbers(pd.concat(parts))
-    assert len(found) == 1
-    return found.iloc[0]
+def single_row(*parts) -> pd.Series:
+    table = robustness.five_numbers(pd.concat(parts))
+    assert len(table) == 1
+    return table.iloc[0]
 
 
 def test_the_five_numbers_of_a_worked_example():
-    found = one(
-        rows(), rows(less(0.1), perturbation=label("typos", 0.05)), rows(less(0.3), perturbation=label("typos", 0.2))
+    row = single_row(
+        rows(),
+        rows(less(0.1), perturbation=perturbation_name("typos", 0.05)),
+        rows(less(0.3), perturbation=perturbation_name("typos", 0.2)),
     )
-    assert found["mean"] == pytest.approx(0.6) and found["languages"] == 5
-    assert found["worst"] == pytest.approx(0.5) and found["worst_languages"] == "hi th ru"
-    assert found["deviation"] == pytest.approx(np.sqrt((0.2**2 + 0.1**2 + 0 + 0.2**2 + 0.1**2) / 4))
-    assert found["gap"] == pytest.approx(0.3) and found["english"] == 0.9
-    assert found["loss, typos 5%"] == pytest.approx(0.1) and found["loss, typos 20%"] == pytest.approx(0.3)
-    assert found["note"] == ""
+    assert row["mean"] == pytest.approx(0.6) and row["languages"] == 5
+    assert row["worst"] == pytest.approx(0.5) and row["worst_languages"] == "hi th ru"
+    assert row["deviation"] == pytest.approx(np.sqrt((0.2**2 + 0.1**2 + 0 + 0.2**2 + 0.1**2) / 4))
+    assert row["gap"] == pytest.approx(0.3) and row["english"] == 0.9
+    assert row["loss, typos 5%"] == pytest.approx(0.1) and row["loss, typos 20%"] == pytest.approx(0.3)
+    assert row["note"] == ""
 
 
 def test_english_is_in_no_mean_and_other_metrics_in_no_loss():
     better = {**less(0.1), "en": 0.0}
     other = rows(less(0.4), perturbation="typos 5%", metric="f1")
-    found = one(
+    row = single_row(
         rows(), rows(less(0.2), metric="f1", main=False), rows(better, perturbation="typos 5%").assign(main=True), other
     )
-    assert found["mean"] == pytest.approx(0.6) and found["loss, typos 5%"] == pytest.approx(0.1)
+    assert row["mean"] == pytest.approx(0.6) and row["loss, typos 5%"] == pytest.approx(0.1)
 
 
 def test_a_language_missing_under_a_perturbation_leaves_no_loss_and_is_named():
     part = less(0.1)
     del part["hi"]
-    found = one(rows(), rows(part, perturbation="typos 5%"), rows(less(0.1), perturbation="diacritics 5%"))
-    assert np.isnan(found["loss, typos 5%"]) and found["note"] == "typos 5%: no score in hi"
-    assert found["loss, diacritics 5%"] == pytest.approx(0.1) and found["mean"] == pytest.approx(0.6)
+    row = single_row(rows(), rows(part, perturbation="typos 5%"), rows(less(0.1), perturbation="diacritics 5%"))
+    assert np.isnan(row["loss, typos 5%"]) and row["note"] == "typos 5%: no score in hi"
+    assert row["loss, diacritics 5%"] == pytest.approx(0.1) and row["mean"] == pytest.approx(0.6)
 
 
 def test_a_run_without_a_language_that_others_have_has_no_numbers():
     part = {language: value for language, value in SCORES.items() if language != "th"}
-    found = robustness.five_numbers(pd.concat([rows(), rows(part, folder="runs/b", seed=1)])).set_index("folder")
-    assert found.loc["runs/a", "note"] == "" and found.loc["runs/b", "note"] == "no score in th"
-    assert found.loc["runs/b", robustness.NUMBERS].isna().all() and found.loc["runs/b", "languages"] == 4
+    table = robustness.five_numbers(pd.concat([rows(), rows(part, folder="runs/b", seed=1)])).set_index("folder")
+    assert table.loc["runs/a", "note"] == "" and table.loc["runs/b", "note"] == "no score in th"
+    assert table.loc["runs/b", robustness.NUMBERS].isna().all() and table.loc["runs/b", "languages"] == 4
 
 
-def test_a_perturbation_that_one_run_lacks_is_said():
+def test_a_perturbation_that_one_run_lacks_is_noted():
     perturbed = rows(less(0.1), perturbation="typos 5%")
-    found = robustness.five_numbers(pd.concat([rows(), perturbed, rows(folder="runs/b")])).set_index("folder")
-    assert found.loc["runs/b", "note"] == "typos 5%: no score in any language"
-    assert np.isnan(found.loc["runs/b", "loss, typos 5%"])
+    table = robustness.five_numbers(pd.concat([rows(), perturbed, rows(folder="runs/b")])).set_index("folder")
+    assert table.loc["runs/b", "note"] == "typos 5%: no score in any language"
+    assert np.isnan(table.loc["runs/b", "loss, typos 5%"])
 
 
 def test_no_english_test_is_no_gap():
-    found = one(rows({"de": 0.5, "es": 0.6, "ru": 0.7}, task="tatoeba"))
-    assert np.isnan(found["gap"]) and found["mean"] == pytest.approx(0.6) and found["note"] == "no English test, no gap"
+    row = single_row(rows({"de": 0.5, "es": 0.6, "ru": 0.7}, task="tatoeba"))
+    assert np.isnan(row["gap"]) and row["mean"] == pytest.approx(0.6) and row["note"] == "no English test, no gap"
 
 
 @pytest.mark.parametrize(
@@ -90,17 +92,17 @@ def test_no_english_test_is_no_gap():
         ({"en": 0.9}, "no language but English"),
     ],
 )
-def test_few_languages_are_said_and_never_padded(scores, note):
-    found = one(rows(scores), rows(scores, perturbation="typos 5%"))
-    assert found["note"] == note and np.isnan(found["worst"]) and found["worst_languages"] == ""
-    assert np.isnan(found["deviation"]) == (len(scores) < 3)
-    assert np.isnan(found["mean"]) == np.isnan(found["loss, typos 5%"]) == (len(scores) < 2)
+def test_few_languages_are_noted_and_never_padded(scores, note):
+    row = single_row(rows(scores), rows(scores, perturbation="typos 5%"))
+    assert row["note"] == note and np.isnan(row["worst"]) and row["worst_languages"] == ""
+    assert np.isnan(row["deviation"]) == (len(scores) < 3)
+    assert np.isnan(row["mean"]) == np.isnan(row["loss, typos 5%"]) == (len(scores) < 2)
 
 
 def test_a_row_a_run_and_task_with_or_without_run_columns():
     both = pd.concat([rows(), rows(task="udpos", metric="f1"), rows(folder="runs/b", seed=1), rows(phase="pretrain")])
-    found = robustness.five_numbers(both)
-    assert found[["folder", "task"]].values.tolist() == [["runs/a", "xnli"], ["runs/a", "udpos"], ["runs/b", "xnli"]]
+    table = robustness.five_numbers(both)
+    assert table[["folder", "task"]].values.tolist() == [["runs/a", "xnli"], ["runs/a", "udpos"], ["runs/b", "xnli"]]
     bare = rows().drop(columns=[*RUN, "perturbation"])
     assert robustness.five_numbers(bare)["mean"].tolist() == pytest.approx([0.6])
     assert robustness.five_numbers(both[:0]).empty

@@ -1,7 +1,7 @@
-"""Robustness as five numbers, never one: how high a run's zero-shot scores are, how low the worst languages, how far
-apart the languages, how far below English, and how much is lost when the test text is perturbed. In goes the table of
-`records.table` with a column `perturbation` ("" or perturb.label), out comes a row a run and task, on the raw scale
-of 0 to 1. Nothing is averaged over a language that is not there: such a number is NaN, and `note` says why."""
+"""Robustness as five numbers: how high a run's zero-shot scores are, how low the worst languages, how far apart the
+languages, how far below English, and how much is lost when the test text is perturbed. The table of `results_table`,
+with a column `perturbation`, goes in; a row a run and task comes out, on the raw scale of 0 to 1. Nothing is averaged
+over a missing language: such a number is NaN, and `note` says why."""
 
 import numpy as np
 import pandas as pd
@@ -16,85 +16,91 @@ def five_numbers(results: pd.DataFrame) -> pd.DataFrame:
 
     - `mean` over the non-English languages, `languages` of them
     - `worst`: the mean of the three languages with the lowest scores, which `worst_languages` names
-    - `deviation`: the standard deviation over the non-English languages, of a sample (ddof = 1): the languages
-      tested stand for those that are not, and tasks with few and many languages compare
+    - `deviation`: the standard deviation over the non-English languages, of a sample (ddof = 1): the tested languages
+      stand for those that are not tested, and tasks with few and many languages compare
     - `gap`: `english` minus `mean`
     - `loss, typos 10%` and so on, a column for each perturbation: clean minus perturbed mean, over the same languages
 
     The languages of a task are those that any run has a clean score in. A run that lacks one has none of the five
     numbers, one that lacks one under a perturbation has no such loss. Only the main metric counts; rows of other
-    phases than `target` are left out. Raises ValueError when two rows give one score, and when a task has perturbed
-    scores and no clean one.
+    phases than `target` are left out.
+
+    Raises:
+        ValueError: two rows give one score, or a task has perturbed scores and no clean one.
     """
     rows = results.assign(perturbation=results["perturbation"].fillna("") if "perturbation" in results else "")
     if "phase" in rows:
         rows = rows[rows["phase"] == "target"]
     clean = rows[rows["main"].astype(bool) & (rows["perturbation"] == "")]
     perturbed = rows[rows["perturbation"] != ""]
-    kinds = perturbed["perturbation"].unique().tolist()
+    perturbations = perturbed["perturbation"].unique().tolist()
     metric = dict(zip(clean["task"], clean["metric"], strict=True))
-    if alone := sorted(set(perturbed["task"]) - set(metric)):
-        raise ValueError(f"no clean main score, only perturbed ones: {', '.join(alone)}")
+    if only_perturbed := sorted(set(perturbed["task"]) - set(metric)):
+        raise ValueError(f"no clean main score, only perturbed ones: {', '.join(only_perturbed)}")
     rows = pd.concat([clean, perturbed[perturbed["metric"] == perturbed["task"].map(metric)]])
-    wanted = {task: sorted(set(part["language"]) - {"en"}) for task, part in clean.groupby("task")}
+    task_languages = {task: sorted(set(part["language"]) - {"en"}) for task, part in clean.groupby("task")}
     run = [column for column in RUN if column in rows]
-    keys = [*run, "task", "perturbation"]
-    twice = rows.duplicated([*keys, "language"])
-    if twice.any():
-        where = rows.loc[twice, [*run, "task"]].iloc[0].to_dict()
+    repeated = rows.duplicated([*run, "task", "perturbation", "language"])
+    if repeated.any():
+        where = rows.loc[repeated, [*run, "task"]].iloc[0].to_dict()
         raise ValueError(f"two scores for one language and perturbation: {where}; keep one")
     rows = rows.assign(number=rows.groupby([*run, "task"], dropna=False, sort=False).ngroup())
-    found = {}
+    row_by_number = {}
     for task, part in rows.groupby("task", sort=False):
         # one table a task instead of one a run: a study has thousands of runs
-        languages = ["en", *wanted[task]]
+        languages = ["en", *task_languages[task]]
         first = part.drop_duplicates("number")
-        table = np.full((len(first), 1 + len(kinds), len(languages)), np.nan)
-        own = part[part["language"].isin(languages)]
-        axes = (first["number"], own["number"]), (["", *kinds], own["perturbation"]), (languages, own["language"])
-        table[tuple(pd.Index(axis).get_indexer(values) for axis, values in axes)] = own["value"].astype(float)
+        table = np.full((len(first), 1 + len(perturbations), len(languages)), np.nan)
+        part = part[part["language"].isin(languages)]
+        axes = (
+            pd.Index(first["number"]).get_indexer(part["number"]),
+            pd.Index(["", *perturbations]).get_indexer(part["perturbation"]),
+            pd.Index(languages).get_indexer(part["language"]),
+        )
+        table[axes] = part["value"].astype(float)
         for number, place, scores in zip(first["number"], first[[*run, "task"]].to_dict("records"), table, strict=True):
-            found[number] = place | _numbers(scores, wanted[task], kinds)
-    columns = [*run, "task", "english", "languages", *NUMBERS, "worst_languages", *map(_loss, kinds), "note"]
-    return pd.DataFrame([found[number] for number in sorted(found)], columns=columns)
+            row_by_number[number] = place | _numbers(scores, task_languages[task], perturbations)
+    columns = [*run, "task", "english", "languages", *NUMBERS, "worst_languages", *map(_loss, perturbations), "note"]
+    return pd.DataFrame([row_by_number[number] for number in sorted(row_by_number)], columns=columns)
 
 
-def _numbers(scores: np.ndarray, wanted: list[str], kinds: list[str]) -> dict:
+def _numbers(scores: np.ndarray, languages: list[str], perturbations: list[str]) -> dict:
     """One run's row: `scores` (1 + perturbations, 1 + languages), clean and English first, NaN where there is none;
-    `wanted` are the task's non-English languages."""
-    english, there = scores[0, 0], scores[0, 1:]
-    notes = _absent(there, wanted)
-    is_whole = bool(wanted) and not notes
-    if not wanted:
+    `languages` are the task's non-English ones."""
+    english, clean = scores[0, 0], scores[0, 1:]
+    notes = _missing_note(clean, languages)
+    is_complete = bool(languages) and not notes
+    if not languages:
         notes = ["no language but English"]
-    mean = there.mean() if is_whole else np.nan
-    low = np.argsort(there, kind="stable")[:WORST] if is_whole and len(wanted) >= WORST else []
-    if wanted and len(wanted) < WORST:
-        count = "one non-English language" if len(wanted) == 1 else f"{len(wanted)} non-English languages"
-        notes.append(f"{count}, no worst {WORST}" + (", no deviation" if len(wanted) == 1 else ""))
+    mean = clean.mean() if is_complete else np.nan
+    has_worst = is_complete and len(languages) >= WORST
+    lowest = np.argsort(clean, kind="stable")[: WORST if has_worst else 0]
+    if languages and len(languages) < WORST:
+        count = "one non-English language" if len(languages) == 1 else f"{len(languages)} non-English languages"
+        notes.append(f"{count}, no worst {WORST}" + (", no deviation" if len(languages) == 1 else ""))
     if np.isnan(english):
         notes.append("no English test, no gap")
     losses = {}
-    for name, perturbed in zip(kinds, scores[1:, 1:], strict=True):
-        absent = _absent(perturbed, wanted, f"{name}: ")
-        notes += absent
-        losses[_loss(name)] = np.nan if absent or not wanted else mean - perturbed.mean()
+    for perturbation, perturbed in zip(perturbations, scores[1:, 1:], strict=True):
+        missing = _missing_note(perturbed, languages, f"{perturbation}: ")
+        notes += missing
+        losses[_loss(perturbation)] = np.nan if missing or not languages else mean - perturbed.mean()
     return {
         "english": english,
-        "languages": int(np.isfinite(there).sum()),
+        "languages": int(np.isfinite(clean).sum()),
         "mean": mean,
-        "worst": there[low].mean() if len(low) else np.nan,
-        "deviation": there.std(ddof=1) if is_whole and len(wanted) > 1 else np.nan,
+        "worst": clean[lowest].mean() if has_worst else np.nan,
+        "deviation": clean.std(ddof=1) if is_complete and len(languages) > 1 else np.nan,
         "gap": english - mean,
-        "worst_languages": " ".join(wanted[place] for place in low),
+        "worst_languages": " ".join(languages[place] for place in lowest),
         **losses,
         "note": "; ".join(notes),
     }
 
 
-def _absent(scores: np.ndarray, wanted: list[str], where: str = "") -> list[str]:
-    absent = [language for language, score in zip(wanted, scores, strict=True) if np.isnan(score)]
-    return [f"{where}no score in {'any language' if absent == wanted else ' '.join(absent)}"] if absent else []
+def _missing_note(scores: np.ndarray, languages: list[str], prefix: str = "") -> list[str]:
+    missing = [language for language, score in zip(languages, scores, strict=True) if np.isnan(score)]
+    return [f"{prefix}no score in {'any language' if missing == languages else ' '.join(missing)}"] if missing else []
 
 
 def _loss(perturbation: str) -> str:
