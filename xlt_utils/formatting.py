@@ -1,34 +1,58 @@
-"""Numbers, sizes, durations and lists as text: one place, so that a score looks the same in a table, a figure, a
-sentence and a message."""
+"""Numbers, sizes, durations and lists as text, for tables, figures, sentences and messages. Numbers go in, short text
+comes out: the same number looks the same everywhere. Only the standard library is imported, so `xlt` starts fast."""
 
 from collections.abc import Iterable
+from math import isfinite
 
-import numpy as np
+UNITS = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
-def short_size(size: int) -> str:
-    """A size as study files write it: 400000 is `400k`, 1600000 is `1.6M`; exact, so two never look alike."""
-    for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+def number_text(value: float, sign: str = "", digits: int | None = None) -> str:
+    """A score or a difference as the report prints it, with a real minus; – where there is none (NaN).
+
+    Args:
+        sign: "+" writes the sign of positive numbers too.
+        digits: Decimals; by default two, and three below a tenth.
+    """
+    if not isfinite(value):
+        return "–"
+    digits = digits or (3 if abs(value) < 0.0995 else 2)
+    # + 0.0 makes the negative zero that a small loss is rounded to a plain one
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}".replace("-", "−")
+
+
+def three_digits(value: float) -> str:
+    """A ratio, such as an exchange rate, with three significant digits: 0.0123, 76.4, 1,230."""
+    return f"{float(f'{value:.3g}'):,g}" if 0.001 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def short_size(size: float, digits: int | None = None) -> str:
+    """A size as study files write it: 400000 is `400k`. It is exact, so that two sizes never look alike, unless
+    `digits` gives the significant digits to keep."""
+    size = int(float(f"{size:.{digits}g}") if digits else size)
+    for unit, letter in UNITS:
         if size >= unit and size * 100 % unit == 0:
             return f"{size / unit:.2f}".rstrip("0").rstrip(".") + letter
     return str(size)
 
 
-def count_of(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+def short_count(count: float) -> str:
+    """A count with three significant digits: 1.54M tokens, 3.20e+12 FLOPs; – where it is not known (NaN)."""
+    if not isfinite(count):
+        return "–"
+    if count >= 1e11:
+        return f"{count:.2e}"
+    return next((f"{count / unit:.3g}{letter}" for unit, letter in UNITS if count >= unit), f"{count:.0f}")
 
 
-def join_words(parts: Iterable[str]) -> str:
-    return ", ".join(parts)
+def flops_text(flops: float) -> str:
+    """FLOPs as an order of magnitude: 3.2e+12."""
+    return f"{flops:.1e}"
 
 
-def about_size(size: float) -> str:
-    """A place between the rungs, two digits."""
-    return short_size(int(float(f"{size:.2g}")))
-
-
-def three_digits(value: float) -> str:
-    return f"{float(f'{value:.3g}'):,g}" if 0.001 <= abs(value) < 1e9 else f"{value:.3g}"
+def bytes_text(size: float) -> str:
+    """Bytes in whole megabytes, or gigabytes from ten of them."""
+    return f"{size / 1e6:,.0f} MB" if size < 1e10 else f"{size / 1e9:,.0f} GB"
 
 
 def duration(seconds: float) -> str:
@@ -39,37 +63,19 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{rest:02d} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h"
 
 
-def short_count(number: float) -> str:
-    return next(
-        (f"{number / n:.3g}{unit}" for n, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= n), f"{number:.0f}"
-    )
+def seconds_text(seconds: float | None) -> str:
+    """Seconds as a table shows them: 1,234.5; – where they are not known."""
+    return "–" if seconds is None or not isfinite(seconds) else f"{seconds:,.1f}"
+
+
+def count_of(n: int, noun: str) -> str:
+    """A count with its noun: 1 seed, 3 seeds."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def join_words(parts: Iterable[str]) -> str:
+    return ", ".join(parts)
 
 
 def lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-def size_text(value: float) -> str:
-    """A count as a reader takes it in: 1.54M, 3.2e+12 FLOPs."""
-    if not np.isfinite(value):
-        return "–"
-    if value >= 1e11:
-        return f"{value:.2e}"
-    return next(
-        (f"{value / n:.3g}{unit}" for n, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= n), f"{value:.0f}"
-    )
-
-
-def seconds_text(value: float | None) -> str:
-    return "–" if value is None or not np.isfinite(value) else f"{value:,.1f}"
-
-
-def number(value: float, sign: str = "") -> str:
-    """A score or a difference as the report prints it: two digits, three below a tenth, a real minus."""
-    digits = 3 if abs(value) < 0.0995 else 2
-    # + 0.0 makes the zero that a small loss is rounded to a plain one
-    return f"{round(value, digits) + 0.0:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
-
-
-def count_seeds(n: int) -> str:
-    return f"{n} seed{'' if n == 1 else 's'}"

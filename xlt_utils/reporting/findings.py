@@ -1,5 +1,5 @@
-"""What a study's run folders hold: `gather_findings` reads the records, `Findings` computes from them, each
-once and only when asked, the tables, verdicts and laws that sentences, figures and the page show."""
+"""What a study's run folders hold. `gather_findings` reads the records of a study; the `Findings` that come out compute
+the tables, verdicts and scaling laws that sentences, figures and the page show, each once and only when asked for."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,232 +10,276 @@ from typing import Any
 import pandas as pd
 
 from xlt_utils import microworld, paths
-from xlt_utils.analysis import arm_table, effective_robustness, exchange_rates, proportionality, transfer_scores
-from xlt_utils.analysis.arm_table import Arm
-from xlt_utils.analysis.exchange_rates import Law
-from xlt_utils.analysis.gain_tests import correct_gains
-from xlt_utils.analysis.proportionality import Verdict
+from xlt_utils.analysis import effective_robustness, exchange_rates, laws, proportionality, transfer_scores
+from xlt_utils.analysis.arms import Arm, arms_from_parameters
+from xlt_utils.analysis.gains import gain_table, paired_gains
+from xlt_utils.analysis.laws import Law
+from xlt_utils.analysis.proportionality import ProportionalityVerdict
 from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.errors import did_you_mean
 from xlt_utils.files import read_json
 from xlt_utils.records.record import Record, read_record, results_table
 
+RUN_PHASES = paths.PHASES[:3]  # the report is none of its own cells
+
 
 @dataclass(frozen=True)
 class MissingCell:
-    """A cell without a record: `state` is failed or missing, `place` its coordinates where they can be known."""
+    """A cell without a record.
+
+    Attributes:
+        state: failed or missing.
+        error: The message of its last attempt, or that it never started.
+        parameters: Those of its params.json; empty where there is none.
+        coordinates: Seed, tokens, arm and examples of a target cell; None where they cannot be known.
+    """
 
     folder: Path
+    phase: str
     state: str
     error: str
-    place: dict[str, Any] | None
+    parameters: dict[str, Any]
+    coordinates: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a study's records say. Tables are as in scaling.py; what is not there is in `absent`."""
+    """All that a study's records say.
+
+    Attributes:
+        runs_folder: The folder below which the runs lie.
+        records: By run folder.
+        missing_cells: The cells of the study that have no record.
+        plan: What plan.json says: cells, tokens, examples, FLOPs and seconds by phase; empty without a plan.
+        engine: What run.json says of the last `xlt run`: seconds, and jobs at a time; empty for runs by hand.
+    """
 
     study: str
-    runs: Path
+    runs_folder: Path
     records: dict[Path, Record]
-    absent: list[MissingCell]
+    missing_cells: list[MissingCell]
     plan: dict[str, Any] = field(default_factory=dict)
-    run: dict[str, Any] = field(default_factory=dict)
+    engine: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def table(self) -> pd.DataFrame:
+    def results(self) -> pd.DataFrame:
         """Every score of every run, tidy: what results.csv holds."""
         return results_table(list(self.records))
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        return transfer_scores.normalised_scores(self.table)
+        """The target runs' main scores on the scale from chance to the ceiling."""
+        return transfer_scores.normalised_scores(self.results)
 
     @cached_property
     def zero_shot(self) -> pd.DataFrame:
+        """A row a run and target: its mean over the non-English languages."""
         return transfer_scores.zero_shot(self.scores)
 
     @cached_property
     def gains(self) -> pd.DataFrame:
-        return transfer_scores.gains(self.zero_shot)
+        """A row a target and run with I > 0: its zero-shot score minus that at I = 0 of the same seed and P."""
+        return paired_gains(self.zero_shot)
 
     @cached_property
     def gain_table(self) -> pd.DataFrame:
-        """The gain at each place of the grid, with its p value as it is and corrected for their number."""
-        return correct_gains(transfer_scores.gain_table(self.gains))
+        """The mean gain at each place of the grid, with its p value, plain and corrected for multiple tests."""
+        return gain_table(self.gains)
 
     @cached_property
-    def verdicts(self) -> list[Verdict]:
-        return proportionality.verdicts_by_pair(self.scores)
+    def verdicts(self) -> list[ProportionalityVerdict]:
+        """For each target and arm: does the gain grow in proportion to I?"""
+        return proportionality.judge_all(self.scores)
+
+    @property
+    def task_verdicts(self) -> list[ProportionalityVerdict]:
+        """The verdicts on intermediate tasks: no controls, and no arms whose tasks are unknown."""
+        specs = self.arm_specs
+        return [
+            verdict for verdict in self.verdicts if specs[verdict.arm].is_known and not specs[verdict.arm].is_control
+        ]
 
     @cached_property
     def laws(self) -> list[Law]:
         """A surface and exchange rate for each intermediate arm and target."""
-        return exchange_rates.fit_laws(
-            self.scores, filter(None, self.arms), exchange_rates.flops_by_arm(self.records.values())
-        )
+        flops = exchange_rates.flops_by_arm(self.records.values())
+        return laws.fit_laws(self.scores, [arm for arm in self.arms if arm], flops)
 
     @property
-    def law(self) -> Law | None:
-        """The law that speaks for the study: the focus after the arm of the most English tasks, the first by name."""
-        own = {one.arm: one for one in self.laws if one.target == self.focus}
-        ranked = sorted(own, key=lambda arm: (not self.kinds[arm].is_english, -len(self.kinds[arm].tasks), arm))
-        return own[ranked[0]] if ranked else None
+    def headline_law(self) -> Law | None:
+        """The law that the page leads with: of the headline target, after the arm with the most English tasks."""
+        law_by_arm = {law.arm: law for law in self.laws if law.target == self.headline_target}
+
+        def rank(arm: str) -> tuple[bool, int, str]:
+            return not self.arm_specs[arm].is_english, -len(self.arm_specs[arm].tasks), arm
+
+        return law_by_arm[min(law_by_arm, key=rank)] if law_by_arm else None
 
     @cached_property
-    def effective(self) -> pd.DataFrame:
-        """Effective robustness by target, arm and I."""
+    def effective_robustness(self) -> pd.DataFrame:
+        """By target, arm and I: how far the zero-shot score lies above what the English score predicts."""
         return effective_robustness.effective_robustness_table(self.scores)
 
     @property
-    def is_scratch(self) -> bool:
-        """Whether P = 0 are random weights and no checkpoint that was pretrained before."""
-        starts = {one.parameters.get("start", "scratch") for one in self.records.values() if one.phase == "pretrain"}
-        return starts <= {"scratch"}
+    def starts_from_scratch(self) -> bool:
+        """Whether P = 0 means random weights, not a checkpoint that was pretrained before."""
+        pretraining = [record.parameters for record in self.records.values() if record.phase == "pretrain"]
+        return all(parameters.get("start", "scratch") == "scratch" for parameters in pretraining)
 
     @property
     def seeds(self) -> list[int]:
+        """The seeds that have records."""
         return sorted({record.coordinates.seed for record in self.records.values() if record.coordinates})
 
     @property
-    def wanted(self) -> list[int]:
-        """The seeds there should be: those of the records and of the target cells that are not there."""
-        return sorted({*self.seeds, *(hole["seed"] for hole in self.holes)})
+    def expected_seeds(self) -> list[int]:
+        """The seeds of the study: those of the records and those of missing target cells."""
+        return sorted({*self.seeds, *(place["seed"] for place in self.missing_coordinates)})
 
     @property
-    def lost_tasks(self) -> list[str]:
-        """Targets of cells that are not there, of which no other cell has a score: no mean counts them."""
-        lost = [json_content(one.folder / "params.json") for one in self.absent]
-        named = {task for one in lost if one.get("phase") == "target" for task in one["parameters"].get("tasks", [])}
-        return sorted(named - set(self.tasks))
+    def missing_coordinates(self) -> list[dict[str, Any]]:
+        """The coordinates of the missing target cells, where they are known."""
+        return [cell.coordinates for cell in self.missing_cells if cell.coordinates]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The target tasks that have scores."""
+        return sorted(set(self.scores["task"]))
+
+    @property
+    def unscored_tasks(self) -> list[str]:
+        """The target tasks of missing cells that no other cell has a score of: no mean counts them."""
+        targets = [cell.parameters for cell in self.missing_cells if cell.phase == "target"]
+        return sorted({task for parameters in targets for task in parameters.get("tasks", [])} - set(self.tasks))
+
+    @property
+    def targets(self) -> list[str]:
+        """The single targets, without the means over several."""
+        return [name for name in self.zero_shot["target"].unique() if name not in MEANS.values()]
+
+    @property
+    def headline_target(self) -> str:
+        """The target that the page leads with: the mean of the trained ones, or the only one there is."""
+        groups = self.zero_shot.drop_duplicates("target").set_index("target")["group"]
+        trained, retrieval = (list(groups.index[(groups == "trained") == side]) for side in (True, False))
+        if transfer_scores.TRAINED in trained:
+            return transfer_scores.TRAINED
+        return next(iter([*trained, *retrieval]), "")
 
     @property
     def languages(self) -> list[str]:
         return sorted(set(self.scores["language"]) | {"en"})
 
-    @property
-    def tasks(self) -> list[str]:
-        return sorted(set(self.scores["task"]))
-
     @cached_property
-    def kinds(self) -> dict[str, Arm]:
-        """What each arm was trained on, as the parameters of its runs say, of those too that are not done."""
-        given = [record.parameters for record in self.records.values() if record.phase == "intermediate"]
-        lost = [json_content(one.folder / "params.json") for one in self.absent]
-        given += [one["parameters"] for one in lost if one.get("phase") == "intermediate"]
-        return arm_table.arms_by_name(given, self.scores["arm"])
+    def arm_specs(self) -> dict[str, Arm]:
+        """What each arm was trained on, by name, from the parameters of its runs, done or not."""
+        parameters = [record.parameters for record in self.records.values() if record.phase == "intermediate"]
+        parameters += [
+            cell.parameters for cell in self.missing_cells if cell.phase == "intermediate" and cell.parameters
+        ]
+        return arms_from_parameters(parameters, self.scores["arm"])
 
     @property
     def arms(self) -> list[str]:
-        """The arms that a target was tested after, controls left out; one without a name where there is none."""
-        return [name for name in sorted(set(self.scores["arm"]) - {""}) if not self.kinds[name].is_control] or [""]
+        """The arms that a target was tested after, without controls; [""] where there is none."""
+        return [name for name in self._tested_arms if not self.arm_specs[name].is_control] or [""]
 
     @property
     def controls(self) -> list[str]:
         """The arms that are no intermediate task: the same steps with nothing to learn."""
-        return [name for name in sorted(set(self.scores["arm"]) - {""}) if self.kinds[name].is_control]
+        return [name for name in self._tested_arms if self.arm_specs[name].is_control]
 
     @property
-    def counted(self) -> list[Verdict]:
-        """The verdicts on intermediate tasks: neither a control nor an arm of which nothing is known is among them."""
-        return [one for one in self.verdicts if self.kinds[one.arm].is_known and not self.kinds[one.arm].is_control]
-
-    @property
-    def holes(self) -> list[dict[str, Any]]:
-        """The coordinates of the cells that are not there, as far as their parameters tell them."""
-        return [one.place for one in self.absent if one.place]
+    def _tested_arms(self) -> list[str]:
+        return sorted(set(self.scores["arm"]) - {""})
 
     @cached_property
     def typology(self) -> pd.DataFrame | None:
-        """The microworld's table of languages, where the study speaks them."""
+        """The microworld's table of languages, nearest to English first; None for a study of other languages."""
         languages = set(self.languages)
-        inside = languages - {"en"} and languages <= set(microworld.LANGUAGES)
-        table = microworld.typology() if inside else None
-        return table if table is None else table[table["code"].isin(languages)].sort_values("distance")
+        if languages == {"en"} or not languages <= set(microworld.LANGUAGES):
+            return None
+        table = microworld.typology()
+        return table[table["code"].isin(languages)].sort_values("distance")
 
     @property
     def distances(self) -> dict[str, float]:
-        """Each language's distance to English, where it is known."""
+        """Each language's distance to English; empty where it is not known."""
         return {} if self.typology is None else dict(zip(self.typology["code"], self.typology["distance"], strict=True))
-
-    @property
-    def focus(self) -> str:
-        """The target that speaks for the study: the mean of the trained ones, or the only one there is."""
-        groups = self.zero_shot.drop_duplicates("target").set_index("target")["group"]
-        trained, others = (list(groups.index[(groups == "trained") == side]) for side in (True, False))
-        return transfer_scores.TRAINED if transfer_scores.TRAINED in trained else [*trained, *others, ""][0]
-
-    @property
-    def targets(self) -> list[str]:
-        return [name for name in self.zero_shot["target"].unique() if name not in MEANS.values()]
 
 
 def gather_findings(
     runs: str | Path, folders: Sequence[str] | None = None, missing: Iterable[Sequence[str]] = ()
 ) -> Findings:
-    """Read the records of a study. `folders` are those of finished runs (None: all below `runs`), `missing`
-    pairs of a folder and `failed` or `missing`.
+    """Read the records of a study.
 
-    Raises RecordFault when a record is cut off, and FileNotFoundError, with the nearest folder there is,
-    when there is no record at all.
+    Args:
+        runs: The folder of the study's runs.
+        folders: Those of finished runs; None reads all below `runs`.
+        missing: Pairs of the folder and the state (failed or missing) of every other cell.
+
+    Raises:
+        RecordFault: A record is cut off.
+        FileNotFoundError: There is no record at all; the message names the folder that comes nearest.
     """
     root = paths.resolve(runs)
     if folders is None:
-        there = sorted(path.parent for path in root.rglob("record.json"))
-        found = {folder: read_record(folder) for folder in there}
-        found = {folder: record for folder, record in found.items() if record.phase in RUN_PHASES}
+        all_records = {path.parent: read_record(path.parent) for path in sorted(root.rglob("record.json"))}
+        records = {folder: record for folder, record in all_records.items() if record.phase in RUN_PHASES}
     else:
-        found = {paths.resolve(folder): read_record(folder) for folder in folders}
-    if not found:
-        near = did_you_mean(root.name, sorted(path.name for path in root.parent.glob("*") if path.is_dir()))
-        raise FileNotFoundError(f"{root}: no record below this folder, so there is nothing to report; {near}")
-    absent = [_missing_cell(paths.resolve(folder), state) for folder, state in missing]
-    study = next(iter(found.values())).study
-    return Findings(study, root, found, absent, json_content(root / "plan.json"), json_content(root / "run.json"))
+        records = {paths.resolve(folder): read_record(folder) for folder in folders}
+    if not records:
+        hint = did_you_mean(root.name, sorted(path.name for path in root.parent.glob("*") if path.is_dir()))
+        raise FileNotFoundError(f"{root}: no record below this folder, so there is nothing to report; {hint}")
+    missing_cells = [_missing_cell(paths.resolve(folder), state) for folder, state in missing]
+    study = next(iter(records.values())).study
+    plan, engine = (read_json_if_whole(root / name) for name in ("plan.json", "run.json"))
+    return Findings(study, root, records, missing_cells, plan, engine)
 
 
 def _missing_cell(folder: Path, state: str) -> MissingCell:
-    tried = attempts(folder)
-    error = (tried[-1].get("error") or "") if tried else ""
-    return MissingCell(
-        folder, state, error or ("never started" if not tried else "ended without a word"), _coordinates(folder)
-    )
+    cell = read_json_if_whole(folder / "params.json")
+    attempts = read_attempts(folder)
+    error = (attempts[-1].get("error") or "ended without a message") if attempts else "never started"
+    phase = cell.get("phase", folder.parent.name)
+    return MissingCell(folder, phase, state, error, cell.get("parameters", {}), _coordinates(cell))
 
 
-def _coordinates(folder: Path) -> dict[str, Any] | None:
-    """A target cell's coordinates, read up its chain of params.json; None where the chain is not there
-    and for other phases, which have no scores."""
-    given = json_content(folder / "params.json")
-    if given.get("phase") != "target":
+def _coordinates(cell: dict[str, Any]) -> dict[str, Any] | None:
+    """A target cell's coordinates, read along the params.json of the cells before it; None where one of those is
+    missing, and for other phases, which have no scores."""
+    if cell.get("phase") != "target":
         return None
     try:
-        before = json_content(paths.resolve(given["parameters"]["checkpoint"]) / "params.json")
-        tuned = before if before["phase"] == "intermediate" else None
-        first = json_content(paths.resolve(tuned["parameters"]["checkpoint"]) / "params.json") if tuned else before
-        tokens = first["parameters"].get("before", 0) + first["parameters"]["tokens"]
-        place = {"seed": first["parameters"]["seed"], "tokens": tokens}
-        second = tuned["parameters"] if tuned else {"arm": "", "examples": 0}
-        return place | {"arm": second["arm"], "examples": second["examples"]}
+        before = _cell_before(cell)
+        arm, examples = "", 0
+        if before["phase"] == "intermediate":
+            arm, examples = before["parameters"]["arm"], before["parameters"]["examples"]
+            before = _cell_before(before)
+        pretraining = before["parameters"]
+        tokens = pretraining.get("before", 0) + pretraining["tokens"]
+        return {"seed": pretraining["seed"], "tokens": tokens, "arm": arm, "examples": examples}
     except (KeyError, TypeError):
         return None
 
 
-RUN_PHASES = paths.PHASES[:3]  # the report is none of its own cells
+def _cell_before(cell: dict[str, Any]) -> dict[str, Any]:
+    return read_json_if_whole(paths.resolve(cell["parameters"]["checkpoint"]) / "params.json")
 
 
-def attempts(folder: Path) -> list[dict[str, Any]]:
+def read_attempts(folder: Path) -> list[dict[str, Any]]:
     """What was noted of a run folder's attempts, the first first."""
-    return [json_content(path) for path in sorted(folder.glob("attempts/*/attempt.json"))]
+    return [read_json_if_whole(path) for path in sorted(folder.glob("attempts/*/attempt.json"))]
 
 
 def executed_notebook(folder: Path) -> Path | None:
     """The last executed notebook of a run folder."""
-    found = sorted(folder.glob("attempts/*/executed.ipynb")) or sorted(folder.glob("executed.ipynb"))
-    return found[-1] if found else None
+    notebooks = sorted(folder.glob("attempts/*/executed.ipynb")) or sorted(folder.glob("executed.ipynb"))
+    return notebooks[-1] if notebooks else None
 
 
-def json_content(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing where there is none, or half of one."""
+def read_json_if_whole(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; empty where the file is missing or cut off."""
     try:
         return read_json(path)
     except (OSError, ValueError):

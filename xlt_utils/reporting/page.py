@@ -1,132 +1,202 @@
-"""The report's page: findings, sentences, tables and figures put into the templates and written into a folder, with
-the tidy results and the executed notebooks beside it. Every number comes from the records."""
+"""The report's page. Findings and figures go in; a folder comes out with index.html, the tidy results, the long tables
+as CSV, the figures, and the executed notebooks as HTML. The page stands alone: nothing on it is fetched."""
 
 import base64
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
+import pandas as pd
+from markupsafe import Markup
 
-from xlt_utils import paths
-from xlt_utils.analysis import effective_robustness, exchange_rates, transfer_scores
-from xlt_utils.analysis.gain_tests import survivors_sentence
+from xlt_utils import formatting, paths
+from xlt_utils.analysis import effective_robustness, laws, transfer_scores
+from xlt_utils.analysis.gains import survivors_sentence
 from xlt_utils.analysis.intervals import t_factor
 from xlt_utils.analysis.transfer_scores import PLACE
-from xlt_utils.formatting import lower_first, number, seconds_text, short_size, size_text
-from xlt_utils.reporting import claims, notebook_pages, tables
-from xlt_utils.reporting.figures.canvas import Figure, draw_figures
+from xlt_utils.reporting import claims, left_out, notebook_pages, tables
+from xlt_utils.reporting.figures.figure import Figure, draw_figures
 from xlt_utils.reporting.findings import Findings
-from xlt_utils.reporting.sentences import exchange_sentence, headline, sentences
+from xlt_utils.reporting.rounding import rounded
+from xlt_utils.reporting.sentences import exchange_sentence, five_sentences, headline
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_ROWS = 1000  # rows of a long table on the page; the whole of it lies beside the page
-HEAVY_PICTURES = 3_500_000  # characters that the pictures of a page may have before the heaviest are drawn as dots
+MOST_FIGURE_CHARACTERS = 3_500_000  # of all figures on the page, before the heaviest are drawn as dots
+FILTERS = {
+    "number": formatting.number_text,
+    "size": formatting.short_size,
+    "count": formatting.short_count,
+    "seconds": formatting.seconds_text,
+    "count_of": formatting.count_of,
+}
 
 
-def render_page(found: Findings, pictures: Sequence[Figure], folder: str | Path) -> Path:
-    """Write the report into a folder and return the page's path.
+def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Path) -> Path:
+    """Write the report and return the page's path.
 
-    Beside index.html there are results.csv and results.parquet, the long tables gains.csv, robustness.csv,
-    effective.csv, exchange.csv, fits.csv and missing.csv, figures/ (SVG, PNG, CSV) and notebooks/ (the last attempt of
-    every cell as HTML). What an earlier report left in those two folders goes. The page shows the first LONG rows of a
-    long table.
+    Beside index.html lie results.csv and results.parquet; the long tables gains.csv, robustness.csv, effective.csv,
+    exchange.csv, fits.csv and missing.csv; figures/ (SVG, PNG and CSV); and notebooks/ (the last attempt of every cell
+    as HTML). What an earlier report left in these two folders is deleted.
     """
     folder = paths.resolve(folder)
     for name in ("figures", "notebooks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    draw_figures(pictures)
-    kept = {path for picture in pictures for path in picture.save(folder / "figures")}
-    notebook_pages.clear_folder(folder / "figures", kept)
-    order = [*PLACE, "phase", "cell", "task", "language", "metric", "perturbation"]
-    table = found.table.sort_values(order, ignore_index=True)
-    # below the study's runs: wherever those lie, the same records are the same bytes
-    runs = paths.resolve(found.runs)
-    table["folder"] = [Path(os.path.relpath(paths.resolve(name), runs)).as_posix() for name in table["folder"]]
-    table.to_csv(folder / "results.csv", index=False, lineterminator="\n")
-    table.to_parquet(folder / "results.parquet", index=False)
-    index = tables.index_of_cells(found)
+    draw_figures(figures)
+    figure_files = {path for figure in figures for path in figure.save(folder / "figures")}
+    notebook_pages.clear_folder(folder / "figures", figure_files)
+    _write_results(findings, folder)
+    long_tables = _long_tables(findings)
+    for name, table in long_tables.items():
+        rounded(table).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    index = tables.cell_index(findings)
     index["page"] = notebook_pages.write_notebook_pages(index, folder / "notebooks")
-    costs, five = tables.spent(found), tables.five_numbers_table(found)
-    gains = found.gain_table.sort_values(["tokens", "examples"], ascending=False, kind="stable")
-    lost = transfer_scores.missing_means(found.zero_shot, found.holes)
-    rates, fits = exchange_rates.exchange_table(found.laws), exchange_rates.fit_table(found.laws)
-    long_tables = {"gains": gains, "robustness": five, "missing": lost, "effective": found.effective}
-    for name, long_table in (long_tables | {"exchange": rates, "fits": fits}).items():
-        long_table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    script, style = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.js", "report.css"))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": number, "size": size_text, "seconds": seconds_text, "short": short_size}
-    word, told = headline(found)
-    page = environment.get_template("report.html.jinja").render(
-        found=found,
-        answer=word,
-        told=told,
-        sentences=list(sentences(found).values()),
-        exchange=lower_first(exchange_sentence(found)),
-        rates=exchange_rates.exchange_rows(found.laws),
-        fits=tables.shown(fits.drop(columns="notes")),
-        noted=exchange_rates.fit_notes(found.laws),
-        above=tables.shown(effective_robustness.effective_at_largest(found.effective)),
-        survivors=survivors_sentence(found.gain_table),
-        claims=claims.claim_rows(found),
-        sections=_sections(found, pictures),
-        addresses=_picture_addresses(pictures),
-        arms=tables.arms_on_page(found),
-        matrix=tables.matrix(found),
-        learnt=(learnt := tables.learnt(found)).to_dict("records"),
-        learnt_at=[column for column in learnt if column.startswith("P = ")],
-        beyond=tables.beyond_controls(found).to_dict("records"),
-        gains=gains.head(PAGE_ROWS).to_dict("records"),
-        many_gains=len(gains),
-        absent=lost.head(PAGE_ROWS).to_dict("records"),
-        many_absent=len(lost),
-        robust=tables.by_task(five, PAGE_ROWS),
-        many_robust=len(five),
-        style=jinja2.utils.markupsafe.Markup(style),
-        script=jinja2.utils.markupsafe.Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        losses=[name for name in five if name.startswith("loss, ")],
-        contaminated=tables.shown(tables.contaminated(found)),
-        dropped=tables.shown(tables.dropped(found)),
-        stand_ins=tables.shown(tables.stand_ins(found)),
-        withheld=tables.shown(tables.withheld(found)),
-        unsaid=tables.unsaid(found),
-        typology=None if found.typology is None else tables.shown(found.typology),
-        cells=index.to_dict("records"),
-        states=index["state"].value_counts().to_dict(),
-        flags=sorted({flag for record in found.records.values() for flag in tables.flags(record)}),
-        costs=costs.to_dict("records"),
-        overhead=tables.overhead(costs),
-        t=t_factor(len(found.seeds)),
-        rows=len(table),
-        versions=next(iter(found.records.values())).versions,
-        devices=sorted({record.device for record in found.records.values()}),
+    environment.filters |= FILTERS
+    text = environment.get_template("report.html.jinja").render(
+        findings=findings,
+        **_headline_values(findings),
+        **_figure_values(findings, figures),
+        **_gain_values(findings, long_tables),
+        **_law_values(findings, long_tables),
+        **_robustness_values(findings, long_tables),
+        **_left_out_values(findings),
+        **_run_values(findings, index),
+        **_style_and_script(),
     )
-    path = folder / "index.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    page = folder / "index.html"
+    page.write_text(text, encoding="utf-8")
+    return page
 
 
-def _sections(found: Findings, pictures: Sequence[Figure]) -> list[tuple[str, str, list[Figure]]]:
-    """The pictures in sections of a name, what the arm is, and pictures: those of no arm first, in a section without
-    a name, then where there are several arms a section an arm, the controls last."""
-    arms = [*found.arms, *found.controls]
+def _write_results(findings: Findings, folder: Path) -> None:
+    order = [*PLACE, "phase", "cell", "task", "language", "metric", "perturbation"]
+    results = findings.results.sort_values(order, ignore_index=True)
+    # below the study's runs: the same records give the same bytes wherever they lie
+    root = paths.resolve(findings.runs_folder)
+    results["folder"] = [Path(os.path.relpath(paths.resolve(name), root)).as_posix() for name in results["folder"]]
+    results.to_csv(folder / "results.csv", index=False, lineterminator="\n")
+    results.to_parquet(folder / "results.parquet", index=False)
+
+
+def _long_tables(findings: Findings) -> dict[str, pd.DataFrame]:
+    """The tables that lie beside the page, by the name of their file."""
+    return {
+        "gains": findings.gain_table.sort_values(["tokens", "examples"], ascending=False, kind="stable"),
+        "robustness": tables.robustness_table(findings),
+        "missing": transfer_scores.missing_means(findings.zero_shot, findings.missing_coordinates),
+        "effective": findings.effective_robustness,
+        "exchange": laws.exchange_table(findings.laws),
+        "fits": laws.fit_table(findings.laws),
+    }
+
+
+def _headline_values(findings: Findings) -> dict[str, Any]:
+    answer, reasons = headline(findings)
+    return {
+        "answer": answer,
+        "reasons": reasons,
+        "exchange": formatting.lower_first(exchange_sentence(findings)),
+        "sentences": list(five_sentences(findings).values()),
+        "standard_errors": t_factor(len(findings.seeds)),
+        "claims": claims.claim_rows(findings),
+    }
+
+
+def _figure_values(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
+    return {"sections": _sections(findings, figures), "addresses": _figure_addresses(figures)}
+
+
+def _sections(findings: Findings, figures: Sequence[Figure]) -> list[tuple[str, str, list[Figure]]]:
+    """The figures in sections of (arm, what it was trained on, figures): first, without a name, those of no single
+    arm; then a section for each of several arms, controls last."""
+    arms = [*findings.arms, *findings.controls]
     if len(arms) < 2:
-        return [("", "", list(pictures))]
-    shared = [picture for picture in pictures if picture.arm not in arms]
-    own = [(arm, found.kinds[arm].kind, [one for one in pictures if one.arm == arm]) for arm in arms]
-    return [("", "", shared), *(section for section in own if section[2])]
+        return [("", "", list(figures))]
+    by_arm = {arm: [figure for figure in figures if figure.arm == arm] for arm in arms}
+    shared = [figure for figure in figures if figure.arm not in arms]
+    return [("", "", shared), *((arm, findings.arm_specs[arm].kind, own) for arm, own in by_arm.items() if own)]
 
 
-def _picture_addresses(pictures: Sequence[Figure]) -> dict[str, str]:
-    """The pictures as data: addresses by name, drawn as lines; the heaviest as dots where all would be too much."""
-    drawn = {picture.name: picture.uri() for picture in pictures}
-    for picture in sorted(pictures, key=lambda one: (-len(drawn[one.name]), one.name)):
-        if sum(map(len, drawn.values())) <= HEAVY_PICTURES:
+def _figure_addresses(figures: Sequence[Figure]) -> dict[str, str]:
+    """The figures as data: addresses by name, drawn as lines; the heaviest as dots where all would be too heavy."""
+    addresses = {figure.name: figure.uri() for figure in figures}
+    for figure in sorted(figures, key=lambda figure: (-len(addresses[figure.name]), figure.name)):
+        if sum(map(len, addresses.values())) <= MOST_FIGURE_CHARACTERS:
             break
-        drawn[picture.name] = min(drawn[picture.name], picture.uri("png"), key=len)
-    return drawn
+        addresses[figure.name] = min(addresses[figure.name], figure.uri("png"), key=len)
+    return addresses
+
+
+def _gain_values(findings: Findings, long_tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    learning = tables.learning_table(findings)
+    return {
+        "arms": tables.arm_rows(findings),
+        "learning": learning.to_dict("records"),
+        "learning_rungs": [column for column in learning if column.startswith("P = ")],
+        "matrix": tables.gain_matrix(findings),
+        "over_controls": tables.gains_over_controls(findings).to_dict("records"),
+        "survivors": survivors_sentence(findings.gain_table),
+        "gains": long_tables["gains"].head(PAGE_ROWS).to_dict("records"),
+        "all_gains": len(long_tables["gains"]),
+        "missing": long_tables["missing"].head(PAGE_ROWS).to_dict("records"),
+        "all_missing": len(long_tables["missing"]),
+    }
+
+
+def _law_values(findings: Findings, long_tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    return {
+        "rates": laws.exchange_rows(findings.laws),
+        "fits": tables.display_table(long_tables["fits"].drop(columns="notes")),
+        "fit_notes": laws.fit_notes(findings.laws),
+    }
+
+
+def _robustness_values(findings: Findings, long_tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    table = long_tables["robustness"]
+    blocks = tables.robustness_blocks(table, PAGE_ROWS)
+    return {
+        "robustness": blocks,
+        "is_robustness_cut": sum(len(block["rows"]) for block in blocks) < len(table),
+        "all_robustness": len(table),
+        "losses": [column for column in table if column.startswith("loss, ")],
+        "effective": tables.display_table(effective_robustness.effective_at_largest(findings.effective_robustness)),
+    }
+
+
+def _left_out_values(findings: Findings) -> dict[str, Any]:
+    typology = findings.typology
+    return {
+        "typology": None if typology is None else tables.display_table(typology),
+        "contaminated": tables.display_table(left_out.contaminated_lines(findings)),
+        "dropped": tables.display_table(left_out.dropped_examples(findings)),
+        "stand_ins": tables.display_table(left_out.stand_in_splits(findings)),
+        "withheld": tables.display_table(left_out.withheld_labels(findings)),
+        "silent_records": left_out.count_silent_records(findings),
+    }
+
+
+def _run_values(findings: Findings, index: pd.DataFrame) -> dict[str, Any]:
+    costs = tables.cost_table(findings)
+    return {
+        "cells": index.astype(object).where(index.notna(), None).to_dict("records"),
+        "states": index["state"].value_counts().to_dict(),
+        "flags": sorted({flag for record in findings.records.values() for flag in tables.record_flags(record)}),
+        "costs": costs.to_dict("records"),
+        "overhead": tables.overhead_share(costs),
+        "result_rows": len(findings.results),
+        "versions": next(iter(findings.records.values())).versions,
+        "devices": sorted({record.device for record in findings.records.values()}),
+    }
+
+
+def _style_and_script() -> dict[str, Any]:
+    """The page's CSS and JavaScript, and the hash by which its security policy lets this one script run."""
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {"style": Markup(style), "script": Markup(script), "script_hash": script_hash}

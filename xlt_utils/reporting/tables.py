@@ -1,8 +1,7 @@
-"""The tables of the report's page: every cell, plan against spent, robustness, what was left out. In go the findings
-of report.py, out come data frames; every number is from a record, an attempt or the plan."""
+"""The tables of the report: every cell, gains, what was learnt, robustness, and cost. The findings go in; data frames,
+or rows as the page lists them, come out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,291 +9,274 @@ import pandas as pd
 
 from xlt_utils import paths
 from xlt_utils.analysis import robustness
+from xlt_utils.analysis.arms import Arm
 from xlt_utils.analysis.intervals import t_interval
-from xlt_utils.analysis.transfer_scores import MEANS, PLACE
-from xlt_utils.data import loading
-from xlt_utils.data.languages import LANGUAGES
+from xlt_utils.analysis.transfer_scores import PLACE
 from xlt_utils.data.tasks import TASKS
-from xlt_utils.formatting import number, short_size
+from xlt_utils.formatting import join_words, number_text, short_size
 from xlt_utils.records.record import Record
-from xlt_utils.reporting.findings import RUN_PHASES, Findings, attempts, executed_notebook, json_content
+from xlt_utils.reporting.findings import RUN_PHASES, Findings, executed_notebook, read_attempts
 
 
-def index_of_cells(found: Findings) -> pd.DataFrame:
-    """Every cell, done or not: where it stands, its main scores or last loss, seconds, device, state, error, flags."""
-    means = found.zero_shot[~found.zero_shot["target"].isin(MEANS.values())]
-    by_place: dict[tuple, list[tuple[str, float]]] = {}
-    for *place, target, mean in means[[*PLACE, "target", "zero_shot"]].itertuples(index=False):
-        by_place.setdefault(tuple(place), []).append((target, mean))
-    rows = []
-    for folder, record in found.records.items():
-        place = record.coordinates.model_dump() if record.coordinates else {}
-        key = tuple(place.get(name) if name != "arm" else place.get("arm") or "" for name in PLACE)
-        own = {result.task for result in record.results}
-        score = ""
-        if record.phase == "target":
-            score = ", ".join(f"{target} {number(mean)}" for target, mean in by_place.get(key, ()) if target in own)
-        elif losses := [point for point in record.curves if point.loss is not None]:
-            score = f"{losses[-1].name} loss {losses[-1].loss:.2f}"
+def cell_index(findings: Findings) -> pd.DataFrame:
+    """Every cell, done or missing, by phase and place on the grid: its main scores or last loss, seconds of work,
+    device, state, error, flags and executed notebook."""
+    runs = findings.zero_shot[findings.zero_shot["target"].isin(findings.targets)]
+    means_by_place: dict[tuple, list[tuple[str, float]]] = {}
+    for *place, target, mean in runs[[*PLACE, "target", "zero_shot"]].itertuples(index=False):
+        means_by_place.setdefault(tuple(place), []).append((target, mean))
+    rows: list[dict[str, Any]] = []
+    for folder, record in findings.records.items():
+        coordinates = record.coordinates.model_dump() if record.coordinates else {}
+        place = tuple((coordinates | {"arm": coordinates.get("arm") or ""}).get(name) for name in PLACE)
         rows.append(
             {
                 "phase": record.phase,
                 "cell": folder.name,
-                **place,
-                "result": score,
+                **coordinates,
+                "result": _result_text(record, means_by_place.get(place, [])),
                 "seconds": record.seconds.get("work"),
+                "device": record.device,
+                "state": "done",
+                "error": "",
+                "flags": "; ".join(record_flags(record)),
+                "notebook": executed_notebook(folder),
             }
-            | {"device": record.device, "state": "done", "error": "", "flags": "; ".join(flags(record))}
-            | {"notebook": executed_notebook(folder)}
         )
-    for one in found.absent:
-        phase = json_content(one.folder / "params.json").get("phase", one.folder.parent.name)
+    for cell in findings.missing_cells:
         rows.append(
-            {"phase": phase, "cell": one.folder.name, **(one.place or {}), "result": "", "seconds": None, "device": ""}
-            | {"state": one.state, "error": one.error, "flags": "", "notebook": executed_notebook(one.folder)}
+            {
+                "phase": cell.phase,
+                "cell": cell.folder.name,
+                **(cell.coordinates or {}),
+                "result": "",
+                "seconds": None,
+                "device": "",
+                "state": cell.state,
+                "error": cell.error,
+                "flags": "",
+                "notebook": executed_notebook(cell.folder),
+            }
         )
     table = pd.DataFrame(rows)
     table["arm"] = table["arm"].fillna("") if "arm" in table else ""
-    order = table["phase"].map({name: place for place, name in enumerate(paths.PHASES)}).fillna(9)
-    by = ["order", *(name for name in PLACE if name in table), "cell"]
-    return table.assign(order=order).sort_values(by, ignore_index=True, na_position="last").drop(columns="order")
+    order = table["phase"].map({phase: number for number, phase in enumerate(paths.PHASES)}).fillna(len(paths.PHASES))
+    columns = ["order", *(name for name in PLACE if name in table), "cell"]
+    return table.assign(order=order).sort_values(columns, ignore_index=True, na_position="last").drop(columns="order")
 
 
-def arms_on_page(found: Findings) -> list[dict[str, str]]:
-    """The arms as the page lists them, the controls last: name, what it was trained on, the controls that it is
-    compared with. Empty where there is one arm and no control."""
-    named = [name for name in [*found.arms, *found.controls] if name]
-    kinds = [found.kinds[name] for name in named]
+def _result_text(record: Record, means: list[tuple[str, float]]) -> str:
+    """A target run's zero-shot means, another run's last loss."""
+    if record.phase == "target":
+        tasks = {result.task for result in record.results}
+        return join_words(f"{target} {number_text(mean)}" for target, mean in means if target in tasks)
+    losses = [(point.name, point.loss) for point in record.curves if point.loss is not None]
+    return f"{losses[-1][0]} loss {number_text(losses[-1][1], digits=2)}" if losses else ""
+
+
+def record_flags(record: Record) -> list[str]:
+    """What a reader of a run's scores is warned of."""
+    flags = record.facts.get("flags", [])
+    return [str(flag) for flag in flags] if isinstance(flags, (list, tuple)) else [str(flags)]
+
+
+def arm_rows(findings: Findings) -> list[dict[str, Any]]:
+    """What each arm was trained on and which controls it is compared with, controls last. Empty where there is one
+    arm and no control."""
+    specs = _arm_specs(findings)
     rows = []
-    for one in kinds if len(kinds) > 1 else ():
-        against = ", ".join(other.name for other in one.controls(kinds))
-        rows.append({"arm": one.name, "kind": one.kind, "is_control": one.is_control, "controls": against})
+    for arm in specs if len(specs) > 1 else ():
+        controls = join_words(control.name for control in arm.controls(specs))
+        rows.append({"arm": arm.name, "kind": arm.kind, "is_control": arm.is_control, "controls": controls})
     return rows
 
 
-def matrix(found: Findings) -> dict[str, Any]:
-    """The gain over I = 0 at the largest I, a row an arm and a column a target, as intervals; controls last."""
-    found_ = {(one.arm, one.target): one.gain for one in found.verdicts}
-    targets = list(dict.fromkeys(one.target for one in found.verdicts))
-    names = [name for name in [*found.arms, *found.controls] if any((name, target) in found_ for target in targets)]
+def _arm_specs(findings: Findings) -> list[Arm]:
+    return [findings.arm_specs[name] for name in [*findings.arms, *findings.controls] if name]
+
+
+def gain_matrix(findings: Findings) -> dict[str, Any]:
+    """The gain over I = 0 at the largest I, a row an arm (controls last) and a column a target, as intervals. No rows
+    where there is one arm: the table of verdicts says as much."""
+    gains = {(verdict.arm, verdict.target): verdict.gain for verdict in findings.verdicts}
+    targets = list(dict.fromkeys(target for _, target in gains))
+    with_gains = {arm for arm, _ in gains}
     rows = [
-        {"arm": name, "is_control": name in found.controls, "gains": [found_.get((name, target)) for target in targets]}
-        for name in names
+        {"arm": arm, "is_control": arm in findings.controls, "gains": [gains.get((arm, target)) for target in targets]}
+        for arm in [*findings.arms, *findings.controls]
+        if arm in with_gains
     ]
     return {"targets": targets, "rows": rows if len(rows) > 1 else []}
 
 
-def learnt(found: Findings) -> pd.DataFrame:
-    """What the intermediate tasks were learnt to, on English development data: a row an arm, task and I, controls
-    last, with the task's metric and its chance, a column of means over seeds for each P, and `over P`, the interval of
-    the seeds' means over the rungs of P that all seeds have. An arm can only pass on what it has learnt."""
-    table = found.table[found.table["phase"] == "intermediate"]
-    main = "development " + table["task"].map(lambda name: TASKS[name].metric if name in TASKS else "")
-    table = table[table["metric"] == main]
+def learning_table(findings: Findings) -> pd.DataFrame:
+    """How well the intermediate tasks were learnt, on English development data: an arm can only transfer what it has
+    learnt. A row an arm, task and I, controls last, with the task's metric and chance; a column of means over seeds
+    for each P; and `over P`, the interval of the seeds' means over the rungs of P that all seeds have."""
+    results = findings.results[findings.results["phase"] == "intermediate"]
+    main_metric = "development " + results["task"].map(lambda name: TASKS[name].metric if name in TASKS else "")
+    results = results[results["metric"] == main_metric]
+    rungs = sorted(results["tokens"].unique())
     rows = []
-    for (arm, task, examples), part in table.groupby(["arm", "task", "examples"]):
+    for (arm, task, examples), part in results.groupby(["arm", "task", "examples"]):
         scores = part.pivot_table(index="tokens", columns="seed", values="value")
-        scores = scores.reindex(index=sorted(table["tokens"].unique()), columns=found.wanted)
-        whole = scores.dropna()
-        row = {"arm": arm, "task": task, "metric": TASKS[task].metric, "chance": TASKS[task].chance, "I": int(examples)}
-        row["is_control"] = arm in found.controls
-        row |= {f"P = {short_size(int(rung))}": mean for rung, mean in scores.mean(axis=1, skipna=False).items()}
-        rows.append(row | {"over P": t_interval(whole.mean()) if len(whole) else t_interval([])})
-    columns = ["arm", "task", "metric", "chance", "I", "is_control", "over P"]
-    learnt = pd.DataFrame(rows, columns=None if rows else columns)
-    return learnt.sort_values(["is_control", "arm", "task", "I"], ignore_index=True)
+        scores = scores.reindex(index=rungs, columns=findings.expected_seeds)
+        means = {f"P = {short_size(int(rung))}": mean for rung, mean in scores.mean(axis=1, skipna=False).items()}
+        spec = {"arm": arm, "task": task, "metric": TASKS[task].metric, "chance": TASKS[task].chance}
+        spec |= {"I": int(examples), "is_control": arm in findings.controls}
+        rows.append(spec | means | {"over P": t_interval(scores.dropna().mean())})
+    columns = None if rows else ["arm", "task", "metric", "chance", "I", "is_control", "over P"]
+    return pd.DataFrame(rows, columns=columns).sort_values(["is_control", "arm", "task", "I"], ignore_index=True)
 
 
-def beyond_controls(found: Findings) -> pd.DataFrame:
-    """What an arm gains over the controls that take its steps, paired by seed at the largest I, a mean over the rungs
-    of P that all seeds have of both: a row an arm, control and target, with how many rungs those are."""
-    columns = ["arm", "control", "kind", "target", "beyond", "rungs", "of"]
-    runs = found.zero_shot
-    kinds = [found.kinds[name] for name in [*found.arms, *found.controls] if name]
+def gains_over_controls(findings: Findings) -> pd.DataFrame:
+    """What an arm gains over the controls that take its steps, paired by seed at the largest I both have. A row an
+    arm, control and target: `gain`, the interval of the mean over the `rungs` of P (`of` those there are) for which
+    all seeds have both."""
+    runs = findings.zero_shot
+    specs = _arm_specs(findings)
     rows = []
-    for arm in kinds:
-        for control in arm.controls(kinds):
-            own, other = (runs[runs["arm"] == one.name] for one in (arm, control))
-            largest = max(set(own["examples"]) & set(other["examples"]), default=None)
-            pair = [part[part["examples"] == largest] for part in (own, other)]
-            both = pair[0].merge(pair[1], how="outer", on=["seed", "tokens", "target"], suffixes=("", "_control"))
-            both["beyond"] = both["zero_shot"] - both["zero_shot_control"]
-            for target in dict.fromkeys(runs["target"]):
-                table = both[both["target"] == target].pivot_table(
-                    index="tokens", columns="seed", values="beyond", dropna=False
-                )
-                whole = table.reindex(columns=found.wanted).dropna()
-                rungs = [len(whole), runs["tokens"].nunique()]
-                rows.append([arm.name, control.name, control.kind, target, t_interval(whole.mean()), *rungs])
-    return pd.DataFrame(rows, columns=columns)
+    pairs_of_arms = [(arm, control) for arm in specs for control in arm.controls(specs)]
+    for arm, control in pairs_of_arms:
+        arm_runs, control_runs = (runs[runs["arm"] == spec.name] for spec in (arm, control))
+        largest = max(set(arm_runs["examples"]) & set(control_runs["examples"]), default=None)
+        arm_runs, control_runs = (part[part["examples"] == largest] for part in (arm_runs, control_runs))
+        runs_of_both = arm_runs.merge(
+            control_runs, how="outer", on=["seed", "tokens", "target"], suffixes=("", "_of_control")
+        )
+        runs_of_both["gain"] = runs_of_both["zero_shot"] - runs_of_both["zero_shot_of_control"]
+        for target in runs["target"].unique():
+            part = runs_of_both[runs_of_both["target"] == target]
+            table = part.pivot_table(index="tokens", columns="seed", values="gain", dropna=False)
+            complete = table.reindex(columns=findings.expected_seeds).dropna()
+            gain = t_interval(complete.mean())
+            rows.append([arm.name, control.name, target, gain, len(complete), runs["tokens"].nunique()])
+    return pd.DataFrame(rows, columns=["arm", "control", "target", "gain", "rungs", "of"])
 
 
-def flags(record: Record) -> list[str]:
-    """What a reader of a run's scores is warned of."""
-    found = record.facts.get("flags", [])
-    return [str(flag) for flag in found] if isinstance(found, (list, tuple)) else [str(found)]
-
-
-def spent(found: Findings) -> pd.DataFrame:
-    """Plan against spent, a row a phase: cells, tokens, examples, FLOPs, and seconds planned, of work, of attempts.
-
-    `attempts` counts every attempt of a cell, failed ones too; NaN where a run was by hand and left none.
-    """
+def cost_table(findings: Findings) -> pd.DataFrame:
+    """Planned and spent, a row a phase: cells, tokens, examples, FLOPs, and seconds `planned`, of `work`, of
+    `attempts`. The last count every attempt of a cell, failed ones too; NaN where a run by hand left none."""
     rows = []
     for phase in RUN_PHASES:
-        own = {folder: record for folder, record in found.records.items() if record.phase == phase}
-        absent = [one.folder for one in found.absent if one.folder.parent.name == phase]
-        if not own and not absent:
+        records = {folder: record for folder, record in findings.records.items() if record.phase == phase}
+        missing = [cell.folder for cell in findings.missing_cells if cell.phase == phase]
+        if not records and not missing:
             continue
-        row: dict[str, Any] = {"phase": phase, "cells": len(own)}
+        row: dict[str, Any] = {"phase": phase, "cells": len(records)}
         for name in ("tokens", "examples", "flops"):
-            row[name] = sum(getattr(record.cost, name) for record in own.values())
-        row["work"] = sum(record.seconds.get("work", 0.0) for record in own.values())
-        tried = [attempts(folder) for folder in [*own, *absent]]
-        whole = all(tried[: len(own)]) and bool(own)
-        row["attempts"] = sum(one.get("seconds") or 0.0 for some in tried for one in some) if whole else np.nan
-        for name in ("cells", "tokens", "examples", "flops", "seconds"):
-            row[f"planned {name}"] = found.plan.get(name, {}).get(phase, np.nan)
-        rows.append(row | {"planned": row["planned seconds"]})
+            row[name] = sum(getattr(record.cost, name) for record in records.values())
+        row["work"] = sum(record.seconds.get("work", 0.0) for record in records.values())
+        attempts = [read_attempts(folder) for folder in [*records, *missing]]
+        is_known = bool(records) and all(attempts[: len(records)])
+        seconds = [attempt.get("seconds") or 0.0 for of_cell in attempts for attempt in of_cell]
+        row["attempts"] = sum(seconds) if is_known else np.nan
+        for name in ("cells", "tokens", "examples", "flops"):
+            row[f"planned {name}"] = findings.plan.get(name, {}).get(phase, np.nan)
+        row["planned"] = findings.plan.get("seconds", {}).get(phase, np.nan)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def overhead(costs: pd.DataFrame) -> float:
-    """1 − work / attempts over the phases whose attempts are known, the share of start and imports; NaN without."""
+def overhead_share(costs: pd.DataFrame) -> float | None:
+    """1 − work / attempts over the phases whose attempts are known: the share of start and imports. None without."""
     known = costs.dropna(subset=["attempts"])
-    total = known["attempts"].sum()
-    return float(1 - known["work"].sum() / total) if total > 0 else np.nan
+    seconds = known["attempts"].sum()
+    return float(1 - known["work"].sum() / seconds) if seconds > 0 else None
 
 
-def five_numbers_table(found: Findings) -> pd.DataFrame:
-    """robustness.five averaged over seeds: a row a task and place of the grid, the largest P first, on the raw scale.
+def robustness_table(findings: Findings) -> pd.DataFrame:
+    """The five numbers averaged over seeds: a row a task and place of the grid, the largest P first, on the raw scale.
 
-    A number is there only where every seed of the study has it; `seeds` says how many have a run there ("2 of 3"),
-    `note` what is not there and in which seeds. `worst_languages` are those of each seed, how often where they differ.
+    A number is given only where every seed of the study has it; `seeds` says how many have a run there ("2 of 3"),
+    `note` what is missing and in which seeds. `worst_languages` are those of each seed, with how often where they
+    differ.
     """
-    runs = robustness.five_numbers(found.table)
+    runs = robustness.five_numbers(findings.results)
     losses = [column for column in runs if column.startswith("loss, ")]
     numbers = ["english", *robustness.NUMBERS, *losses]
-    seeds = sorted({*found.seeds, *(hole["seed"] for hole in found.holes)})
+    seeds = findings.expected_seeds
     place = ["task", "tokens", "arm", "examples"]
     rows = []
     for key, part in runs.assign(arm=runs["arm"].astype(object).fillna("")).groupby(place):
-        absent = [seed for seed in seeds if seed not in set(part["seed"])]
-        notes = {f"no run of seed {seed}": list(part["seed"]) for seed in absent}
-        for seed, note in zip(part["seed"], part["note"], strict=True):
-            for one in filter(None, note.split("; ")):
-                notes.setdefault(one, []).append(seed)
-        said = [one if len(of) == len(part) else f"{one} (seed {', '.join(map(str, of))})" for one, of in notes.items()]
-        means = pd.Series(np.nan, numbers) if absent else part[numbers].mean(skipna=False)
-        named = Counter(" ".join(part["worst_languages"]).split() if pd.notna(means["worst"]) else ())
-        worst = [name if n == len(part) else f"{name} ({n} of {len(part)})" for name, n in named.most_common()]
-        count = f"{len(part)} of {len(seeds)}" if absent else str(len(seeds))
-        row = dict(zip(place, key, strict=True)) | {"seeds": count} | means.to_dict()
-        rows.append(row | {"worst_languages": ", ".join(worst), "note": "; ".join(said)})
+        is_complete = set(seeds) <= set(part["seed"])
+        means = part[numbers].mean(skipna=False) if is_complete else pd.Series(np.nan, numbers)
+        row = dict(zip(place, key, strict=True))
+        row["seeds"] = str(len(seeds)) if is_complete else f"{len(part)} of {len(seeds)}"
+        row |= means.to_dict()
+        row["worst_languages"] = _worst_languages(part) if pd.notna(means["worst"]) else ""
+        row["note"] = _seed_notes(part, seeds)
+        rows.append(row)
     table = pd.DataFrame(rows, columns=[*place, "seeds", *numbers, "worst_languages", "note"])
     return table.sort_values(place, ascending=[True, False, True, True], ignore_index=True)
 
 
-def by_task(table: pd.DataFrame, most: int | None = None) -> list[dict[str, Any]]:
-    """The five numbers as the page shows them, a block a task, with `most` rows in all. `shared` are notes of all its
-    rows; of the others, `remarks` has each once, and a row's `remark` is its place there, from 1, or 0."""
+def _worst_languages(runs: pd.DataFrame) -> str:
+    counts = Counter(" ".join(runs["worst_languages"]).split())
+    return join_words(
+        language if n == len(runs) else f"{language} ({n} of {len(runs)})" for language, n in counts.most_common()
+    )
+
+
+def _seed_notes(runs: pd.DataFrame, seeds: list[int]) -> str:
+    """The notes of one place's runs, each with the seeds that it is about unless it is about all of them."""
+    notes = [f"no run of seed {seed}" for seed in seeds if seed not in set(runs["seed"])]
+    seeds_by_note: dict[str, list[int]] = {}
+    for seed, note in zip(runs["seed"], runs["note"], strict=True):
+        for part in filter(None, note.split("; ")):
+            seeds_by_note.setdefault(part, []).append(seed)
+    for note, of_seeds in seeds_by_note.items():
+        notes.append(note if len(of_seeds) == len(runs) else f"{note} (seed {join_words(map(str, of_seeds))})")
+    return "; ".join(notes)
+
+
+def robustness_blocks(table: pd.DataFrame, most: int | None = None) -> list[dict[str, Any]]:
+    """`robustness_table` as the page shows it, a block a task.
+
+    Args:
+        table: What `robustness_table` gives.
+        most: Rows in all; every task has its share of them, and at least one.
+
+    Returns:
+        Blocks. `shared` are the notes of all rows; `remarks` has each other note once, and a row's `remark` is the
+        number of its note there, or 0. `means` is the range of the mean over languages.
+    """
     blocks = []
-    each = None if most is None else max(1, most // max(1, table["task"].nunique()))
-    for task, whole in table.groupby("task"):
-        part = whole.head(each)
-        notes = [note.split("; ") for note in part["note"]]
-        shared = [one for one in notes[0] if one and all(one in others for others in notes)]
-        own = ["; ".join(one for one in some if one not in shared) for some in notes]
+    most_of_task = None if most is None else max(1, most // max(1, table["task"].nunique()))
+    for task, all_rows in table.groupby("task"):
+        rows = all_rows.head(most_of_task)
+        notes = [note.split("; ") for note in rows["note"]]
+        shared = [note for note in notes[0] if note and all(note in others for others in notes)]
+        own = ["; ".join(note for note in of_row if note not in shared) for of_row in notes]
         remarks = list(dict.fromkeys(filter(None, own)))
-        block = {"task": task, "shared": shared, "remarks": remarks, "is_named": any(part["worst_languages"])}
-        block |= {"low": whole["mean"].min(), "high": whole["mean"].max(), "places": len(whole), "shown": len(part)}
-        part = part.assign(remark=[remarks.index(one) + 1 if one else 0 for one in own])
-        blocks.append(block | {"rows": part.to_dict("records")})
+        numbered = rows.assign(remark=[remarks.index(note) + 1 if note else 0 for note in own])
+        blocks.append(
+            {
+                "task": task,
+                "shared": shared,
+                "remarks": remarks,
+                "names_languages": any(rows["worst_languages"]),
+                "means": _range_text(all_rows["mean"]),
+                "places": len(all_rows),
+                "rows": numbered.to_dict("records"),
+            }
+        )
     return blocks
 
 
-def contaminated(found: Findings) -> pd.DataFrame:
-    """How many lines of pretraining text were left out because a test holds them, in which languages: at the largest
-    rung P, whose counts are those of all the text that it draws from."""
-    own = [one for one in found.records.values() if one.coordinates and "contaminated lines" in one.facts]
-    largest = max((one.coordinates.tokens for one in own), default=0)
-    languages: dict[int, set[str]] = {}
-    for one in own:
-        if one.coordinates.tokens == largest:
-            for language, lines in one.facts["contaminated lines"].items():
-                languages.setdefault(lines, set()).add(language)
-    rows = [[short_size(largest), lines, _listed(some)] for lines, some in sorted(languages.items(), reverse=True)]
-    return pd.DataFrame(rows, columns=["P", "lines", "languages"])
+def _range_text(values: pd.Series) -> str:
+    """Smallest to largest, one number where they are written alike; empty where there is none."""
+    if values.isna().all():
+        return ""
+    return " to ".join(dict.fromkeys(number_text(value) for value in (values.min(), values.max())))
 
 
-def _reads(found: Findings) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-    """What runs read, as their records say: task, part, language, and the facts of it."""
-    for record in found.records.values():
-        if record.phase == "intermediate":
-            for name, facts in record.facts.get("parts", {}).items():
-                task, _, language = name.partition(".")
-                yield task, "translated" if language else "train", language or "en", facts
-        elif record.phase == "target":
-            for task, by_language in record.facts.get("read", {}).items():
-                for where, facts in by_language.items():
-                    is_part = where in ("train", "development")
-                    yield task, where if is_part else "test", "en" if is_part else where, facts
+def display_table(table: pd.DataFrame) -> dict[str, list]:
+    """A table as the page shows it: its `columns`, and its `rows` as text."""
+    return {"columns": list(table.columns), "rows": table.map(_cell_text).to_numpy().tolist()}
 
 
-def dropped(found: Findings) -> pd.DataFrame:
-    """Examples that were not used, by task, part and reason; `examples` says how many in which languages."""
-    counts: dict[tuple, dict[int, set[str]]] = {}
-    for task, part, language, facts in _reads(found):
-        for reason, number_of in facts.get("dropped", {}).items():
-            counts.setdefault((task, part, reason), {}).setdefault(number_of, set()).add(language)
-    rows = []
-    for key, by_number in sorted(counts.items()):
-        each = sorted(by_number.items(), reverse=True)
-        told = [f"{n:,} {'each ' if len(some) > 1 else ''}in {_listed(some)}" for n, some in each]
-        rows.append([*key, "; ".join(told)])
-    return pd.DataFrame(rows, columns=["task", "part", "reason", "examples"])
-
-
-def stand_ins(found: Findings) -> pd.DataFrame:
-    """Splits that were read instead of the one that the task's row names first, and in which languages; both are
-    named as the row names them, `{code}` being the language's. A task or language that has no row is left out."""
-    languages: dict[tuple, set[str]] = {}
-    for task, part, language, facts in _reads(found):
-        if task not in TASKS or language not in LANGUAGES:
-            continue
-        sources = getattr(TASKS[task], part)
-        # as a record spells them, but for the folder that they lie in
-        first = {loading.describe_split(one, "", language): one.place for one in sources}
-        instead = {
-            loading.describe_split(one.instead, "", language): one.instead.place for one in sources if one.instead
-        }
-        read = facts.get("read", [])
-        lost = "; ".join(name for start, name in first.items() if not any(place.startswith(start) for place in read))
-        for place in (place for place in read if not place.startswith(tuple(first))):
-            name = next((name for start, name in instead.items() if place.startswith(start)), place)
-            languages.setdefault((task, part, name, lost), set()).add(language)
-    rows = [[*key, _listed(some)] for key, some in sorted(languages.items())]
-    return pd.DataFrame(rows, columns=["task", "part", "read", "instead of", "languages"])
-
-
-def withheld(found: Findings) -> pd.DataFrame:
-    """Development data whose labels nobody gives out, so that no development score stands beside the tests."""
-    rows = {(task, facts["withheld"]) for task, _, _, facts in _reads(found) if "withheld" in facts}
-    return pd.DataFrame(sorted(rows), columns=["task", "what was tried"])
-
-
-def unsaid(found: Findings) -> int:
-    """How many of the runs have records that do not say what was left out."""
-    fact = dict(zip(RUN_PHASES, ("contaminated lines", "parts", "read"), strict=True))
-    return sum(fact[one.phase] not in one.facts for one in found.records.values() if one.phase in fact)
-
-
-def _listed(languages: Iterable[str]) -> str:
-    return ", ".join(sorted(languages, key=lambda language: (language != "en", language)))
-
-
-def shown(table: pd.DataFrame) -> dict[str, list]:
-    """A table as the page shows it: its columns, and rows of words."""
-    words = table.map(lambda value: {True: "yes", False: "no"}[value] if isinstance(value, (bool, np.bool_)) else value)
-    words = words.map(lambda value: f"{value:.2f}" if isinstance(value, float) else value)
-    return {"columns": list(words.columns), "rows": words.to_numpy().tolist()}
+def _cell_text(value: Any) -> Any:
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    return number_text(value, digits=2) if isinstance(value, float) else value

@@ -1,289 +1,195 @@
-"""What every picture of the study shares: the Figure with its data, texts and bytes, the style, panels, marks, and the
-small words of captions. The same rows give the same bytes."""
+"""The parts that figures share: panels, heat maps, marks by rung, rows with intervals, legends, and the words on how
+many seeds a mean rests on. Axes and tidy rows go in; no part knows what a figure shows."""
 
-import base64
-import io
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from html import escape
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Patch, Rectangle
-from PIL import Image
 
-from xlt_utils.analysis import transfer_scores
+from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.data.tasks import TASKS
-from xlt_utils.formatting import count_of, number, short_size
-from xlt_utils.parallel import map_forked
+from xlt_utils.formatting import count_of, number_text, short_size
+from xlt_utils.reporting.figures.figure import STYLE
 
-WIDTH = 5.8  # inches: narrow, so that the letters can still be read on a telephone
-STYLE = {
-    **sns.axes_style("ticks"),
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.labelsize": 10,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "grid.color": "#dddddd",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.fontsize": 9.5,
-    "legend.frameon": False,
-    "svg.hashsalt": "xlt",
-    "svg.fonttype": "path",
-    "hatch.linewidth": 0.6,
-}
-COLOURS = sns.color_palette("colorblind")  # Okabe and Ito's, told apart without red against green
+FIGURE_WIDTH = 5.8  # inches: narrow, so that the letters can still be read on a telephone
+COLOURS = sns.color_palette("colorblind")  # Okabe and Ito's: no red next to green
+CLEAR, UNCLEAR = COLOURS[0], "#8a8a8a"  # of a mean whose 95 % CI excludes 0, and of one whose CI includes it
 MARKERS = "osD^vPX*"
-HATCHED = {"hatch": "////", "edgecolor": "#777777"}
+HATCHED: dict[str, Any] = {"hatch": "////", "edgecolor": "#777777"}
+DOTTED: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": ":"}
+MAX_ROWS = 30  # rows of a figure that lists pairs of an arm and a target
 
 
-def draw_figures(pictures: Sequence["Figure"]) -> None:
-    """Draw the pictures as SVG and PNG, on all processors; each then holds its own bytes."""
-    todo = [picture for picture in pictures if len(picture.images) < 2]
-    for picture, images in zip(todo, map_forked(_drawn, todo), strict=True):
-        picture.images.update(images)
+def subplots(height: float, rows: int = 1, columns: int = 1, **sharing: Any) -> tuple[Drawing, np.ndarray]:
+    """A drawing of some inches in height, and its axes row by row."""
+    with mpl.rc_context(STYLE):
+        drawing = Drawing(figsize=(FIGURE_WIDTH, height), layout="constrained")
+        return drawing, drawing.subplots(rows, columns, squeeze=False, **sharing).ravel()
 
 
-def show_figures(*pictures: "Figure") -> None:
-    """Show pictures in a notebook, drawn on all processors."""
-    from IPython.display import display
-
-    draw_figures(pictures)
-    display(*pictures)
-
-
-def _in_64_colours(png: bytes) -> bytes:
-    """The picture in a third of the bytes, to the eye the same."""
-    buffer = io.BytesIO()
-    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(64, dither=Image.Dither.NONE)
-    picture.save(buffer, format="png", optimize=True)
-    return buffer.getvalue()
-
-
-def _drawn(picture: "Figure") -> dict[str, bytes]:
-    return {kind: picture.image(kind) for kind in ("svg", "png")}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture with all that a reader needs to check it; a notebook shows it as it is."""
-
-    name: str
-    drawing: Drawing
-    data: pd.DataFrame
-    title: str
-    caption: str
-    alt: str
-    arm: str = ""  # the one that it is about, if it is about one
-    images: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)  # drawn once
-
-    def image(self, kind: str = "svg") -> bytes:
-        """The picture as `svg` or `png`, the same bytes every time."""
-        if kind not in self.images:
-            self._settle()
-            metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-            buffer = io.BytesIO()
-            with mpl.rc_context(STYLE):
-                self.drawing.savefig(buffer, format=kind, dpi=150, metadata=metadata, facecolor="white")
-            self.images[kind] = buffer.getvalue() if kind == "svg" else _in_64_colours(buffer.getvalue())
-        return self.images[kind]
-
-    def _settle(self) -> None:
-        """Lay the panels out once, for both kinds alike: it is half of the work."""
-        if not self.images and self.drawing.get_layout_engine() is not None:
-            with mpl.rc_context(STYLE):
-                self.drawing.draw_without_rendering()
-            self.drawing.set_layout_engine("none")
-
-    def save(self, folder: Path) -> list[Path]:
-        """Write NAME.svg, NAME.png and NAME.csv into the folder and return their paths."""
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{self.name}.{kind}" for kind in ("svg", "png", "csv")]
-        for path in paths[:2]:
-            path.write_bytes(self.image(path.suffix[1:]))
-        self.data.to_csv(paths[2], index=False, lineterminator="\n")
-        return paths
-
-    def uri(self, kind: str = "svg") -> str:
-        """The picture as a data: address, for a page that stands alone."""
-        mime = "image/svg+xml" if kind == "svg" else "image/png"
-        return f"data:{mime};base64,{base64.b64encode(self.image(kind)).decode()}"
-
-    def _repr_html_(self) -> str:
-        image = f'<img src="{self.uri("png")}" alt="{escape(self.alt)}" style="max-width:640px;width:100%">'
-        return f"<figure><b>{escape(self.title)}</b><br>{image}<figcaption>{escape(self.caption)}</figcaption></figure>"
-
-
-def language_order(languages: Iterable[str], distances: dict[str, float] | None = None) -> list[str]:
-    """The non-English languages, nearest first; those of unknown distance follow by code."""
-    known = distances or {}
-    return sorted(set(languages) - {"en"}, key=lambda code: (known.get(code, np.inf), code))
-
-
-def known_order(languages: Sequence[str], distances: dict[str, float] | None) -> bool:
-    return bool(languages) and all(code in (distances or {}) for code in languages)
-
-
-def target_order(rows: pd.DataFrame) -> list[str]:
-    """The targets there are, in the order of tasks.py, the means last."""
-    there = set(rows["target"])
-    return [name for name in [*TASKS, *transfer_scores.MEANS.values()] if name in there]
-
-
-def panels(names: Sequence[str], height, sharex: bool = False, sharey: bool = False) -> tuple[Drawing, dict]:
-    """Axes by name, two a row, the last cell of an odd number left out."""
+def panels(names: Sequence[str], height: float, **sharing: Any) -> tuple[Drawing, dict[str, Axes]]:
+    """Axes by name, two a row, each of some inches in height; `sharing` is `sharex` or `sharey`."""
     columns = 1 if len(names) <= 1 else 2
     rows = max(1, -(-len(names) // columns))
-    with mpl.rc_context(STYLE):
-        # what a row needs beside its panel: the title above, the tick labels below; and once, the legend
-        drawing = Drawing(figsize=(WIDTH, rows * (height() + 0.62) + 0.55), layout="constrained")
-        axes = drawing.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).ravel()
-    for spare in axes[max(1, len(names)) :]:
-        spare.remove()
+    # what a row needs beside its panel: the title above, the tick labels below; and once, the legend
+    drawing, axes = subplots(rows * (height + 0.62) + 0.55, rows, columns, **sharing)
+    for unused in axes[max(1, len(names)) :]:
+        unused.remove()
     if not len(names):
         axes[0].set_axis_off()
         axes[0].text(0.5, 0.5, "no runs to show", ha="center", va="center")
     return drawing, dict(zip(names, axes, strict=False))
 
 
-def write_numbers(axes, table: pd.DataFrame, counts, wanted, limits: tuple[float, float], size: float = 10) -> None:
-    """Each cell's number, hatched where no seed ran, marked where some are missing."""
-    axes.grid(visible=False)
-    middle = sum(limits) / 2
-    for row in range(table.shape[0]):
-        for column in range(table.shape[1]):
-            value, n, full = (part.iloc[row, column] for part in (table, counts, wanted))
-            if not np.isfinite(value):
-                axes.add_patch(Rectangle((column, row), 1, 1, fill=False, **HATCHED, linewidth=0))
-                continue
-            text = f"{round(value, 2) + 0.0:.2f}".replace("-", "−") + (f"\n{int(n)} of {int(full)}" if n < full else "")
-            colour = "white" if value < middle else "black"
-            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=size)
-
-
-def label_rungs(axes, tokens, examples) -> None:
-    axes.set_xticks(np.arange(len(tokens)) + 0.5, [short_size(rung) for rung in tokens], rotation=0)
-    axes.set_yticks(np.arange(len(examples)) + 0.5, [short_size(rung) for rung in examples], rotation=0)
-    axes.tick_params(length=0)
-
-
-def legend_of_holes(drawing: Drawing, data: pd.DataFrame) -> None:
-    if (data["n"] == 0).any() or data.get("wanted", data["n"]).gt(data["n"]).any():
-        patch = Patch(fill=False, **HATCHED, label="no run; “1 of 2”: seeds there are")
-        drawing.legend(handles=[patch], loc="outside upper center", frameon=False)
-
-
-def seed_lines(axes, rows, x: str, y: str, rungs, colour, marker, label: str, seeds: int, aside: float = 0.0) -> None:
-    """A line through the means over seeds and a dot a seed; a mean over fewer than the `seeds` there are is hollow.
-    `aside` keeps neighbours from hiding each other."""
-    places = [rungs.index(rung) + aside for rung in rows[x]]
-    axes.plot(places, rows[y], linestyle="", marker=marker, markersize=3.5, color=colour, alpha=0.55, markeredgewidth=0)
-    means = rows.groupby(x)[y].mean().reindex(rungs)
-    places = np.arange(len(rungs)) + aside
-    axes.plot(places, means, color=colour, linewidth=1.6, marker=marker, markersize=5, label=label)
-    hollow(axes, places, means, rows.groupby(x)[y].count().reindex(rungs), seeds, marker, colour)
-
-
-def hollow(axes, x, y, counts, seeds: int, marker, colour) -> None:
-    """Open the marks of means over fewer than all seeds."""
-    some = ((counts > 0) & (counts < seeds)).to_numpy()
-    open_ = {"linestyle": "", "markersize": 5, "markerfacecolor": "white", "zorder": 3}
-    axes.plot(np.asarray(x)[some], np.asarray(y)[some], marker=marker, markeredgecolor=colour, **open_)
-
-
-def fewer(counts: pd.Series, seeds: int) -> str:
-    """How many of the means stand on fewer than all seeds; nothing where none does."""
-    some = int(((counts > 0) & (counts < seeds)).sum())
-    return f" Hollow: {count_of(some, 'mean')} over fewer than the {seeds} seeds." if some else ""
-
-
-def categories(axes, labels: Sequence[str]) -> None:
-    axes.set_xticks(range(len(labels)), labels)
-    axes.set_xlim(-0.4, len(labels) - 0.6)
-
-
-def shared_legend(drawing: Drawing, panels: dict) -> None:
-    for axes in list(panels.values())[:1]:
-        handles, labels = axes.get_legend_handles_labels()
-        if handles:
-            drawing.legend(
-                handles, labels, loc="outside upper center", frameon=False, ncols=min(4, len(labels)), columnspacing=1.2
-            )
-
-
-def marks(lines: Sequence) -> str:
-    return (MARKERS * (1 + len(lines) // len(MARKERS)))[: len(lines)]
-
-
-def limits(values: pd.Series) -> tuple[float, float]:
-    """One scale for all panels, so that the same colour is the same score everywhere."""
-    found = values.dropna()
-    return (min(0.0, float(found.min())), max(float(found.max()), 0.01)) if len(found) else (0.0, 1.0)
-
-
-def range_of(rows: pd.DataFrame, column: str) -> tuple[float, float, float]:
-    found = rows[column].dropna()
-    low, high = (found.min(), found.max()) if len(found) else (np.nan, np.nan)
-    return low, high, high - low if len(found) else -1.0
-
-
-def span_text(found: tuple[float, float, float]) -> str:
-    return f"{number(found[0])} to {number(found[1])}"
-
-
-def moves_text(steps: pd.Series, ends: str) -> str:
-    """A title of who rises and who falls; `steps` are differences by target, sorted."""
-    single = steps.drop(labels=list(transfer_scores.MEANS.values()), errors="ignore")
-    up, down = single[single > 0], single[single <= 0]
-    said = f"On average {len(up)} of {count_of(len(single), 'target')} rise{'s' if len(single) == 1 else ''} {ends}"
-    said += f", most {up.index[-1]} ({number(up.iloc[-1], '+')})" if len(up) else ""
-    return said + (f"; {down.index[0]} falls most ({number(down.iloc[0], '+')})" if len(down) else "")
-
-
-def holes_text(holes: int, cells: int) -> str:
-    return f"{holes} of {cells} cells lack seeds (hatched where none ran)." if holes else "No cell is missing."
-
-
-def n_of(counts: pd.Series, noun: str) -> str:
-    low, high = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
-    return count_of(low, noun) if low == high else f"{low} to {count_of(high, noun)}"
-
-
-def seconds(value: float) -> str:
-    return f"{value:.0f} s" if np.isfinite(value) else "not known"
-
-
-def file_name(stem: str, arm: str) -> str:
-    return re.sub(r"[^\w+-]", "_", f"{stem}-{arm}" if arm else stem)  # a file's name
-
-
-MOST_ROWS = 30  # rows of a picture that lists pairs of an arm and a target
-SURE, UNSURE = COLOURS[0], "#8a8a8a"
-
-
-def colour_limit(gains: np.ndarray) -> float:
-    """The end of a colour scale about 0."""
-    return float(max(np.abs(gains[np.isfinite(gains)]), default=0.01)) or 0.01
-
-
-def row_axes(n: int, each: float = 0.36) -> tuple[Drawing, mpl.axes.Axes]:
-    """One panel of `n` named rows."""
-    with mpl.rc_context(STYLE):
-        drawing = Drawing(figsize=(WIDTH, 1.0 + each * max(2, n)), layout="constrained")
-        axes = drawing.subplots()
+def named_rows(names: Sequence[str], row_height: float = 0.36) -> tuple[Drawing, Axes]:
+    """One panel with a named row for each entry."""
+    drawing, (axes,) = subplots(1.0 + row_height * max(2, len(names)))
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x", color="#dddddd")
+    label_rows(axes, names)
     return drawing, axes
 
 
-def name_rows(axes, names: Sequence[str]) -> None:
+def label_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=8.5)
     axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def heat_map(
+    axes: Axes,
+    table: pd.DataFrame,
+    texts: pd.DataFrame,
+    limits: tuple[float, float],
+    diverging: bool = False,
+    size: float = 9,
+    linewidths: float = 1.2,
+) -> None:
+    """Colour a table's cells and write into them; cells without a number are hatched.
+
+    Args:
+        texts: what to write into each cell.
+        limits: the values at both ends of the colours.
+        diverging: colours around 0, for gains, rather than from dark to light, for scores.
+        size: of the letters, in points.
+        linewidths: of the white lines between the cells, in points.
+    """
+    colours, options = "PuOr_r" if diverging else "viridis", {"xticklabels": False, "yticklabels": False}
+    with mpl.rc_context(STYLE):
+        sns.heatmap(
+            table, ax=axes, vmin=limits[0], vmax=limits[1], cmap=colours, cbar=False, linewidths=linewidths, **options
+        )
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.set(xlabel="", ylabel="")
+    for (row, column), value in np.ndenumerate(table.to_numpy(dtype=float)):
+        if not np.isfinite(value):
+            hatch(axes, column, row)
+            continue
+        is_dark = abs(value) > 0.65 * limits[1] if diverging else value < sum(limits) / 2
+        colour = "white" if is_dark else "black"
+        axes.text(
+            column + 0.5, row + 0.5, texts.iloc[row, column], ha="center", va="center", color=colour, fontsize=size
+        )
+
+
+def hatch(axes: Axes, x: float, y: float) -> None:
+    """Hatch the unit square whose lower corner is at (x, y)."""
+    with mpl.rc_context(STYLE):
+        axes.add_patch(Rectangle((x, y), 1, 1, fill=False, **HATCHED, linewidth=0))
+
+
+def label_cells(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=0)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
+
+
+def score_text(score: float, n: float, planned: float) -> str:
+    """A cell's score, and where seeds are missing how many of the planned ones it is a mean over."""
+    return number_text(score, digits=2) + (f"\n{n:.0f} of {planned:.0f}" if n < planned else "")
+
+
+def score_limits(scores: pd.Series) -> tuple[float, float]:
+    """One colour scale for all panels, so that the same colour is the same score everywhere."""
+    finite = scores.dropna()
+    return (min(0.0, float(finite.min())), max(float(finite.max()), 0.01)) if len(finite) else (0.0, 1.0)
+
+
+def gain_limits(gains: pd.Series) -> tuple[float, float]:
+    """A colour scale around 0 that reaches the largest gain or loss."""
+    finite = np.abs(gains.to_numpy(dtype=float)[np.isfinite(gains.to_numpy(dtype=float))])
+    end = float(max(finite, default=0.01)) or 0.01
+    return -end, end
+
+
+def rung_styles(rungs: Sequence[int]) -> list[tuple[int, tuple[float, float, float], str]]:
+    """Each rung with its colour, darker for smaller ones, and its marker."""
+    colours = sns.color_palette("viridis", len(rungs) + 1)
+    return [(rung, colours[place], MARKERS[place % len(MARKERS)]) for place, rung in enumerate(rungs)]
+
+
+def hollow_marks(axes: Axes, x, y, counts: pd.Series, n_seeds: int, marker: str, colour) -> None:
+    """Open the marks of means over some of the seeds."""
+    some = ((counts > 0) & (counts < n_seeds)).to_numpy()
+    style: dict[str, Any] = {"linestyle": "", "markersize": 5, "markerfacecolor": "white", "zorder": 3}
+    axes.plot(np.asarray(x)[some], np.asarray(y)[some], marker=marker, markeredgecolor=colour, **style)
+
+
+def interval_marks(axes: Axes, rows: pd.DataFrame, value: str, places, marker: str, colour, label: str = "") -> None:
+    """A mark at each row's `value` with a bar from `low` to `high`; one seed has no bars."""
+    bars = np.abs(rows[["low", "high"]].to_numpy(dtype=float).T - rows[value].to_numpy(dtype=float))
+    style: dict[str, Any] = {"fmt": marker, "color": colour, "markersize": 5, "linewidth": 1.4, "capsize": 2}
+    axes.errorbar(rows[value], places, xerr=bars if np.isfinite(bars).all() else None, label=label, **style)
+
+
+def legend_above(drawing: Drawing, axes: Axes, most_columns: int = 4, **spacing: float) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        columns = min(most_columns, len(labels))
+        drawing.legend(handles, labels, loc="outside upper center", frameon=False, ncols=columns, **spacing)
+
+
+def shared_legend(drawing: Drawing, axes_by_name: dict[str, Axes]) -> None:
+    """The legend of the first panel, where all panels have the same."""
+    for axes in list(axes_by_name.values())[:1]:
+        legend_above(drawing, axes, columnspacing=1.2)
+
+
+def missing_legend(drawing: Drawing, data: pd.DataFrame, planned: pd.Series | int) -> None:
+    """Explain the hatching, where a cell of `data` has fewer seeds (`n`) than planned."""
+    if (data["n"] < planned).any():
+        with mpl.rc_context(STYLE):
+            patch = Patch(fill=False, **HATCHED, label="no run; “1 of 2”: seeds with a score")
+        drawing.legend(handles=[patch], loc="outside upper center", frameon=False)
+
+
+def target_order(targets: pd.Series) -> list[str]:
+    """The targets among these, in the order of tasks.py, the means last."""
+    present = set(targets)
+    return [name for name in [*TASKS, *MEANS.values()] if name in present]
+
+
+def single_targets(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of targets that are tasks, not means over tasks."""
+    return rows[~rows["target"].isin(MEANS.values())]
+
+
+def rung_labels(rungs: Sequence[int]) -> list[str]:
+    return [short_size(rung) for rung in rungs]
+
+
+def hollow_text(counts: pd.Series, n_seeds: int) -> str:
+    """How many means are over some of the seeds; nothing where none is."""
+    some = int(((counts > 0) & (counts < n_seeds)).sum())
+    return f" Hollow: {count_of(some, 'mean')} over fewer than the {n_seeds} seeds." if some else ""
+
+
+def range_of_counts(counts: pd.Series, noun: str) -> str:
+    """The smallest and the largest count with their noun: 2 to 3 seeds."""
+    low, high = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
+    return count_of(low, noun) if low == high else f"{low} to {count_of(high, noun)}"

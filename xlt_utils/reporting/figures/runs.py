@@ -1,23 +1,24 @@
-"""Figures of runs rather than scores: a learning curve, and what a study was planned to cost and did."""
+"""Figures of how runs went: the loss over training, planned and spent time by phase. Rows of records and of the cost
+table go in; each function returns a Figure whose title, caption and alt text are computed from them."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from xlt_utils.formatting import count_of, join_words, short_size
 from xlt_utils.reporting.figures import canvas
-from xlt_utils.reporting.figures.canvas import Figure
+from xlt_utils.reporting.figures.figure import Figure
 
 
-def cost(phases: pd.DataFrame) -> Figure:
-    """Planned against spent seconds and what is overhead, by phase. Columns: phase, planned, work, attempts
-    (all seconds of CPU time or wall time of the runs; NaN where not known)."""
+def cost_by_phase(phases: pd.DataFrame) -> Figure:
+    """Planned and spent seconds by phase, and how many of them were overhead.
+
+    Args:
+        phases: columns phase, planned, work and attempts, the last three in seconds, NaN where not known.
+    """
     data = phases[["phase", "planned", "work", "attempts"]].copy()
     data["overhead"] = (data["attempts"] - data["work"]).clip(lower=0)
-    with mpl.rc_context(canvas.STYLE):
-        drawing = Drawing(figsize=(canvas.WIDTH, 0.95 + 0.62 * max(1, len(data))), layout="constrained")
-        axes = drawing.subplots()
+    drawing, (axes,) = canvas.subplots(0.95 + 0.62 * max(1, len(data)))
     places = np.arange(len(data))
     axes.barh(places - 0.2, data["planned"], 0.36, color="#cccccc", edgecolor="black", linewidth=0.6, label="planned")
     axes.barh(places + 0.2, data["work"], 0.36, color=canvas.COLOURS[0], label="spent on work")
@@ -30,48 +31,56 @@ def cost(phases: pd.DataFrame) -> Figure:
     axes.set_xlabel("seconds")
     axes.grid(axis="x", color="#dddddd")
     axes.grid(visible=False, axis="y")
-    drawing.legend(*axes.get_legend_handles_labels(), loc="outside upper center", frameon=False, ncols=3)
-    known = data.dropna(subset=["attempts"])
-    share = 1 - known["work"].sum() / known["attempts"].sum() if known["attempts"].sum() > 0 else np.nan
+    canvas.legend_above(drawing, axes)
+    timed = data.dropna(subset=["attempts"])
     planned, spent = data["planned"].sum(min_count=1), data["attempts"].fillna(data["work"]).sum()
-    title = f"{share:.0%} of the runs' time was overhead" if np.isfinite(share) else "What the runs took"
+    title = "What the runs took"
+    if timed["attempts"].sum() > 0:
+        title = f"{1 - timed['work'].sum() / timed['attempts'].sum():.0%} of the runs' time was overhead"
     if np.isfinite(planned):
         title += f"; planned {planned:.0f} s, spent {spent:.0f} s"
-    caption = "Overhead is a run's time from start to end less its notebook's own work. Sums over the runs of a phase."
-    columns = ("planned", "work", "overhead")
-    told = [
-        f"{row['phase']}: " + join_words(f"{name} {canvas.seconds(row[name])}" for name in columns)
-        for _, row in data.iterrows()
-    ]
-    return Figure("cost", drawing, data, title, caption, ". ".join(told) + ".")
+    caption = "Overhead is a run's time from start to end minus its notebook's own work. Sums over the runs of a phase."
+    texts = []
+    for _, row in data.iterrows():
+        seconds = [f"{name} {_seconds_text(row[name])}" for name in ("planned", "work", "overhead")]
+        texts.append(f"{row['phase']}: {join_words(seconds)}")
+    return Figure("cost", drawing, data, title, caption, ". ".join(texts) + ".")
 
 
 def learning_curve(curves: list[dict] | pd.DataFrame, unit: str = "steps", per_step: float = 1) -> Figure:
-    """The loss of each named curve over training, as logged and as a running mean. `curves` are a record's rows
-    (name, step, loss; without a name they are one curve); `per_step` turns steps into another `unit`."""
+    """The loss of each named curve over training, as logged and as a running mean.
+
+    Args:
+        curves: a record's rows (name, step, loss); without a name they are one curve.
+        unit: of the horizontal axis.
+        per_step: how many of the unit a step has.
+    """
     data = pd.DataFrame(curves, columns=["name", "step", "loss", "learning_rate"])
     data["name"], data["loss"] = data["name"].astype(object).fillna("training"), pd.to_numeric(data["loss"])
     data[unit] = data["step"] * per_step
-    names = list(dict.fromkeys(data["name"]))
-    drawing, panels = canvas.panels(names, lambda: 1.7)
-    told = []
+    drawing, panels = canvas.panels(list(data["name"].unique()), 1.7)
+    texts = []
     for name, axes in panels.items():
         part = data[data["name"] == name].sort_values("step")
-        window = max(1, len(part) // 20)
-        smooth = part["loss"].rolling(window, min_periods=1, center=True).mean()
+        running_mean = part["loss"].rolling(max(1, len(part) // 20), min_periods=1, center=True).mean()
         axes.plot(part[unit], part["loss"], color=canvas.COLOURS[0], linewidth=0.8, alpha=0.35)
-        axes.plot(part[unit], smooth, color=canvas.COLOURS[0], linewidth=2)
+        axes.plot(part[unit], running_mean, color=canvas.COLOURS[0], linewidth=2)
         axes.set_title(name)
         axes.xaxis.set_major_formatter(lambda value, _: short_size(round(value)) if value < 1e4 else f"{value:.3g}")
         if part[unit].max() >= 1e4:
-            axes.xaxis.set_major_formatter(mpl.ticker.EngFormatter(sep=""))
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
-        if smooth.notna().any():
-            first, last = smooth.dropna().iloc[[0, -1]]
-            word = "falls" if last < first else "does not fall:"
-            told.append(f"{name} {word} from {first:.2f} to {last:.2f} over {part[unit].max():,.0f} {unit}")
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        if running_mean.notna().any():
+            first, last = running_mean.dropna().iloc[[0, -1]]
+            verb = "falls" if last < first else "does not fall:"
+            texts.append(f"{name} {verb} from {first:.2f} to {last:.2f} over {part[unit].max():,.0f} {unit}")
     drawing.supxlabel(unit, fontsize=10)
     drawing.supylabel("training loss (nats)", fontsize=10)
-    title = f"The loss of {join_words(told)}" if told else "Nothing was trained"
+    title = f"The loss of {join_words(texts)}" if texts else "Nothing was trained"
     caption = f"Thin: as logged. Thick: running mean. n = {count_of(len(data), 'point')}."
-    return Figure("learning-curve", drawing, data, title, caption, f"Training loss. {'. '.join(told)}.")
+    alt = f"Training loss. {'. '.join(texts) or 'Nothing was trained'}."
+    return Figure("learning-curve", drawing, data, title, caption, alt)
+
+
+def _seconds_text(seconds: float) -> str:
+    return f"{seconds:.0f} s" if np.isfinite(seconds) else "not known"
