@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import simulated
+from numpy._core import _multiarray_umath as umath
 
 from xlt_utils import cli, paths
 from xlt_utils.pipeline import publish
@@ -73,16 +76,76 @@ def test_a_folder_without_whole_records_is_named(tmp_path, capsys):
     assert f"{tmp_path / publish.ARCHIVE}: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kept", KEPT, ids=lambda path: path.name)
-def test_the_committed_records_render_the_committed_report_to_the_byte(kept, tmp_path):
-    folder = tmp_path / kept.name
-    folder.mkdir()
+def render(kept: Path, folder: Path, **environment: str) -> Path:
+    """A published study rendered from its records alone, in a process of this environment."""
+    folder.mkdir(parents=True)
     shutil.copy(kept / publish.ARCHIVE, folder)
     command = [sys.executable, "-m", "xlt_utils.cli", "report", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     assert done.returncode == 0, done.stderr
-    drawn = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    assert {Path("index.html"), Path("results.parquet")} < drawn and len(drawn) > 30
-    ignored = {Path("results.csv")}  # results.parquet holds the same
-    other = [str(name) for name in drawn - ignored if (folder / name).read_bytes() != (kept / name).read_bytes()]
-    assert not other
+    return folder
+
+
+def files_in(folder: Path) -> set[str]:
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return names - {"results.csv"}  # results.parquet holds the same
+
+
+def differences(rendered: Path, kept: Path) -> list[str]:
+    """What two renderings of one study tell their reader differently: files, numbers of tables, words of the page."""
+    if files_in(rendered) != files_in(kept):
+        return sorted(files_in(rendered) ^ files_in(kept))
+    different = []
+    for name in sorted(files_in(kept)):
+        if name.endswith(".csv"):
+            tables = [pd.read_csv(folder / name) for folder in (rendered, kept)]
+            try:
+                pd.testing.assert_frame_equal(*tables, rtol=1e-5, atol=1e-12)
+            except AssertionError as error:
+                different.append(f"{name}: {error}")
+    different += [
+        name for name in ("results.parquet", publish.ARCHIVE) if bytes_of(rendered, name) != bytes_of(kept, name)
+    ]
+    # Pictures are compared by their data, which lie beside them as CSV.
+    pages = [re.sub(r'"data:image[^"]*"', "", (folder / "index.html").read_text()) for folder in (rendered, kept)]
+    lines = zip(*(page.splitlines() for page in pages), strict=False)
+    return different + [f"index.html: {one!r} for {other!r}" for one, other in lines if one != other][:3]
+
+
+def bytes_of(folder: Path, name: str) -> bytes:
+    return (folder / name).read_bytes()
+
+
+def oldest_processor() -> dict[str, str]:
+    """The environment in which numpy and OpenBLAS compute as on the oldest processor that they know."""
+    known = [name for name in umath.__cpu_dispatch__ if umath.__cpu_features__.get(name)]
+    return {"OPENBLAS_CORETYPE": "Prescott", "NPY_DISABLE_CPU_FEATURES": " ".join(known)}
+
+
+OLDEST = oldest_processor()
+LARGE, SMALL = sorted(KEPT, key=lambda path: -(path / publish.ARCHIVE).stat().st_size)
+
+
+@pytest.mark.parametrize("processor", [{"OPENBLAS_CORETYPE": "Haswell"}, OLDEST], ids=["Haswell", "oldest"])
+def test_the_committed_records_render_the_committed_values_on_every_processor(processor, tmp_path):
+    rendered = render(LARGE, tmp_path / LARGE.name, **processor)
+    assert {"index.html", "results.parquet", "fits.csv"} < files_in(rendered) and len(files_in(rendered)) > 30
+    assert not differences(rendered, LARGE)
+
+
+def test_the_same_records_render_the_committed_values_and_the_same_bytes_twice_on_one_machine(tmp_path):
+    once, again = (render(SMALL, tmp_path / name / SMALL.name, **OLDEST) for name in ("once", "again"))
+    assert not differences(once, SMALL)
+    assert files_in(once) == files_in(again)
+    assert not [name for name in files_in(once) if bytes_of(once, name) != bytes_of(again, name)]
+
+
+def test_a_number_that_differs_is_seen(tmp_path):
+    kept = KEPT[0]
+    changed = shutil.copytree(kept, tmp_path / kept.name)
+    fits = pd.read_csv(changed / "fits.csv")
+    fits.loc[0, "residual"] *= 1.0001
+    fits.to_csv(changed / "fits.csv", index=False)
+    page = (changed / "index.html").read_text()
+    (changed / "index.html").write_text(page.replace("<h1", "<h1 class='other'", 1))
+    assert [text.split(":")[0] for text in differences(changed, kept)] == ["fits.csv", "index.html"]
