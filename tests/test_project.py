@@ -1,7 +1,11 @@
 """The project's own files agree with each other, and the notebooks have the shape that readers rely on."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -78,3 +82,37 @@ def test_the_readmes_commands_are_there():
     assert named == set(commands.choices)
     targets = set(re.findall(r"(?:^|`)make (\w+)", (ROOT / "README.md").read_text(), re.M))
     assert targets <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+def lint_arrows(folder: Path) -> subprocess.CompletedProcess:
+    """What import-linter says of the package in a folder."""
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command as c; c()",
+        "--no-logo",
+        "--no-cache",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "planted", "contract"),
+    [
+        ("reporting/tables.py", "from xlt_utils.pipeline import status", "Arrows between rooms go one way BROKEN"),
+        ("training/loop.py", "from xlt_utils.records import record", "Training knows neither"),
+        ("study/schema.py", "import torch", "needs no torch BROKEN"),
+    ],
+)
+def test_an_upward_import_breaks_the_contract(tmp_path, file, planted, contract):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    package = shutil.copytree(ROOT / "xlt_utils", tmp_path / "xlt_utils", ignore=shutil.ignore_patterns("__pycache__"))
+    (package / file).write_text((package / file).read_text() + f"\n\n{planted}\n")
+    said = lint_arrows(tmp_path)
+    assert said.returncode == 1 and contract in said.stdout
+
+
+def test_no_test_file_is_too_long_to_read():
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "tests").rglob("*.py")}
+    assert not {name: length for name, length in lengths.items() if length > 400}
