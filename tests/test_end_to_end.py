@@ -31,8 +31,9 @@ def tiny() -> Path:
 
 
 def cell(tiny: Path, phase: str, start: str) -> dict:
+    """The params.json of the cell whose name begins with `start`."""
     (folder,) = (tiny / phase).glob(f"{start}-????????")
-    return json.loads((folder / "params.json").read_text())
+    return json.loads((folder / "params.json").read_text(encoding="utf-8"))
 
 
 def test_every_cell_has_its_record_and_the_report_stands(tiny):
@@ -40,7 +41,7 @@ def test_every_cell_has_its_record_and_the_report_stands(tiny):
         phase: len(list((tiny / phase).glob("*/record.json"))) for phase in ("pretrain", "intermediate", "target")
     }
     assert phases == {"pretrain": 2, "intermediate": 4, "target": 6}
-    page = (paths.REPORTS / "tiny" / "index.html").read_text()
+    page = (paths.REPORTS / "tiny" / "index.html").read_text(encoding="utf-8")
     assert "udpos" in page and "tatoeba" in page
 
 
@@ -56,38 +57,48 @@ def test_a_repeated_run_does_nothing_and_is_quick(tiny):
 def test_the_records_are_the_same_however_many_cells_run_at_a_time(tiny, tmp_path):
     """`tiny` ran two at a time, or as many as there are cores; here they run one at a time, and four."""
 
-    def told(runs: Path) -> dict[str, dict]:
-        found = {path.parent.name: json.loads(path.read_text()) for path in runs.glob("tiny/*/*/record.json")}
+    def records(runs: Path) -> dict[str, dict]:
+        fields = ("hash", "results", "curves", "cost", "facts", "threads")
+        read = {
+            path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in runs.glob("tiny/*/*/record.json")
+        }
         return {
-            name: {part: record[part] for part in ("hash", "results", "curves", "cost", "facts", "threads")}
-            for name, record in found.items()
+            name: {field: record[field] for field in fields}
+            for name, record in read.items()
             if record["phase"] != "report"
         }
 
-    whole = told(paths.RUNS)
-    assert len(whole) == 12
+    expected = records(paths.RUNS)
+    assert len(expected) == 12
     for jobs in ("1", "4"):
         runs = tmp_path / jobs
         runs.mkdir()
-        os.symlink(paths.RUNS / "data", runs / "data")  # texts and examples as pieces: built once, read by all
+        os.symlink(paths.RUNS / "data", runs / "data")  # tokenized texts and examples: built once, read by all
         moved = os.environ | {"XLT_RUNS": str(runs), "XLT_REPORT": str(tmp_path / f"report{jobs}")}
         command = [BIN / "xlt", "run", ROOT / "params" / "tiny.yaml", "--jobs", jobs]
         done = subprocess.run(command, capture_output=True, text=True, env=moved)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert told(runs) == whole
+        assert records(runs) == expected
 
 
-def by_papermill(given: dict, folder: Path) -> None:
+def by_papermill(params: dict, folder: Path) -> None:
     parameters = folder / "parameters.json"  # JSON is YAML
-    parameters.write_text(json.dumps(given["parameters"] | {"out": str(folder)}))
-    command = [BIN / "papermill", "--no-progress-bar", ROOT / given["notebook"], folder / "out.ipynb", "-f", parameters]
+    parameters.write_text(json.dumps(params["parameters"] | {"out": str(folder)}), encoding="utf-8")
+    command = [
+        BIN / "papermill",
+        "--no-progress-bar",
+        ROOT / params["notebook"],
+        folder / "out.ipynb",
+        "-f",
+        parameters,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def by_run_all(given: dict, folder: Path) -> None:
-    notebook = load_notebook_node(str(ROOT / given["notebook"]))
-    notebook = parameterize_notebook(notebook, given["parameters"] | {"out": str(folder)})
+def by_run_all(params: dict, folder: Path) -> None:
+    notebook = load_notebook_node(str(ROOT / params["notebook"]))
+    notebook = parameterize_notebook(notebook, params["parameters"] | {"out": str(folder)})
     NotebookClient(notebook, resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
     nbformat.write(notebook, folder / "out.ipynb")
 
@@ -98,22 +109,22 @@ def by_run_all(given: dict, folder: Path) -> None:
     [("pretrain", "s0-p30k"), ("target", "s0-p30k-mnli-i256-2tasks")],
 )
 def test_a_notebook_gives_the_same_result_however_it_is_run(tiny, tmp_path, way, phase, start):
-    given = cell(tiny, phase, start)
-    way(given, tmp_path)
-    there, here = read_record(given["parameters"]["out"]), read_record(tmp_path)
-    for part in ("results", "curves", "coordinates", "cost", "facts", "hash"):
-        assert getattr(here, part) == getattr(there, part), part
+    params = cell(tiny, phase, start)
+    way(params, tmp_path)
+    expected, record = read_record(params["parameters"]["out"]), read_record(tmp_path)
+    for field in ("results", "curves", "coordinates", "cost", "facts", "hash"):
+        assert getattr(record, field) == getattr(expected, field), field
     weights = Path("state/encoder/model.safetensors")
     if phase != "target":
-        assert (tmp_path / weights).read_bytes() == (paths.resolve(there.parameters["out"]) / weights).read_bytes()
+        assert (tmp_path / weights).read_bytes() == (paths.resolve(expected.parameters["out"]) / weights).read_bytes()
 
 
 def test_a_wrong_study_ends_before_any_kernel_with_all_its_faults(tmp_path):
-    text = (ROOT / "params" / "tiny.yaml").read_text()
+    text = (ROOT / "params" / "tiny.yaml").read_text(encoding="utf-8")
     text = text.replace("name: tiny", "name: wrong").replace("tasks: [udpos, tatoeba]", "tasks: [udpoz, tatoeba]")
     text = text.replace("evaluation_examples: 50", "evaluation_exampels: 50")
     file = tmp_path / "wrong.yaml"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     done = subprocess.run([BIN / "xlt", "run", file], capture_output=True, text=True)
     assert done.returncode == 65
     for word in ("wrong.yaml", "udpoz", "`udpos`", "evaluation_exampels", "`evaluation_examples`"):
@@ -122,7 +133,7 @@ def test_a_wrong_study_ends_before_any_kernel_with_all_its_faults(tmp_path):
 
 
 def test_a_rung_larger_than_the_data_ends_before_any_kernel(tmp_path):
-    text = (ROOT / "params" / "tiny.yaml").read_text().replace("name: tiny", "name: large")
+    text = (ROOT / "params" / "tiny.yaml").read_text(encoding="utf-8").replace("name: tiny", "name: large")
     file = tmp_path / "large.yaml"
     file.write_text(
         text.replace("tokens: [0, 30k]", "tokens: [0, 30M]").replace("examples: [64, 256]", "examples: [900k]")

@@ -34,7 +34,8 @@ def done(cell):
 def test_the_states_of_a_cell(cell):
     assert status.cell_state(cell).kind == "missing"
     attempt(cell, 1, status="failed", error="ValueError: x")
-    assert status.cell_state(cell) == status.State("failed", "ValueError: x", f"{cell.folder}/attempts/01/log.txt", 2.0)
+    log = f"{cell.folder}/attempts/01/log.txt"
+    assert status.cell_state(cell) == status.CellState("failed", "ValueError: x", log, 2.0)
     attempt(cell, 2, status="running")
     with open(paths.resolve(cell.folder) / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -54,34 +55,35 @@ def test_a_record_of_another_hash_is_not_done(cell):
 
 def test_the_table_counts_every_cell_and_names_failures(cell, tmp_path):
     attempt(cell, 1, status="failed", error="ValueError: x")
-    shown = status.status_text("demo", grid(tmp_path))
-    rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines()[:4]}
+    table = status.status_text("demo", grid(tmp_path))
+    rows = {line.split()[0]: line.split()[1:] for line in table.splitlines()[:4]}
     assert rows["demo"] == ["done", "failed", "missing", "cells"]
     assert rows["pretrain"] == ["0", "1", "5", "6"] and rows["target"] == ["0", "0", "18", "18"]
-    assert f"failed: pretrain {cell.name}\n  ValueError: x\n  log: {cell.folder}/attempts/01/log.txt" in shown
-    assert "5 of the missing wait for a failed cell" in shown  # what is tuned from random weights; the ladder is not
+    assert f"failed: pretrain {cell.name}\n  ValueError: x\n  log: {cell.folder}/attempts/01/log.txt" in table
+    assert "5 of the missing wait for a failed cell" in table  # what is tuned from random weights; the ladder is not
 
 
 def test_a_file_gets_few_lines_and_each_says_how_far_it_is(cell, tmp_path):
     stream, everything = io.StringIO(), grid(tmp_path)
-    line = progress.Line(stream, "demo", len(everything), everything, {one.folder: 10.0 for one in everything})
-    for one in everything:
-        cells.write_params(one)
-        write_record(one.folder, one.phase, one.parameters, inputs=[before.folder for before in one.inputs])
+    folders = [run.folder for run in everything]
+    line = progress.ProgressLine(stream, "demo", len(everything), everything, dict.fromkeys(folders, 10.0))
+    for run in everything:
+        cells.write_params(run)
+        write_record(run.folder, run.phase, run.parameters, inputs=[before.folder for before in run.inputs])
         line.update(2)
         line.update(2)
-    said = stream.getvalue().splitlines()
-    assert len(said) <= 11 and "36/36 cells" in said[-1] and "left" not in said[-1]
-    assert "left 2:55 min" in said[0]  # 35 of 10 seconds, two at a time
+    lines = stream.getvalue().splitlines()
+    assert len(lines) <= 11 and "36/36 cells" in lines[-1] and "left" not in lines[-1]
+    assert "left 2:55 min" in lines[0]  # 35 of 10 seconds, two at a time
 
 
 def test_a_cell_counts_as_done_once_its_attempt_is_timed(cell, tmp_path):
-    line = progress.Line(io.StringIO(), "demo", 1, [cell], {cell.folder: 100.0})
+    line = progress.ProgressLine(io.StringIO(), "demo", 1, [cell], {cell.folder: 100.0})
     cells.write_params(cell)
     write_record(cell.folder, cell.phase, cell.parameters)
     attempt(cell, 1, status="running", seconds=None)
     line.update(1)
-    assert (line.done, line.left(1)) == (0, 100.0)
+    assert (line.done, line.seconds_left(1)) == (0, 100.0)
     attempt(cell, 1, status="done", seconds=50.0)
     line.update(1)
     assert (line.done, line.spent, line.planned) == (1, 50.0, 100.0)
@@ -90,7 +92,7 @@ def test_a_cell_counts_as_done_once_its_attempt_is_timed(cell, tmp_path):
 def test_failures_of_earlier_runs_are_not_counted(cell, tmp_path):
     attempt(cell, 1, status="failed", error="ValueError: x")
     stream = io.StringIO()
-    line = progress.Line(stream, "demo", 1, [cell], {})
+    line = progress.ProgressLine(stream, "demo", 1, [cell], {})
     line.update(1)
     assert line.failed == 0
     attempt(cell, 2, status="failed", error="ValueError: x")
@@ -100,6 +102,8 @@ def test_failures_of_earlier_runs_are_not_counted(cell, tmp_path):
 
 def test_the_time_left_is_no_less_than_the_longest_chain(tmp_path):
     everything = grid(tmp_path)
-    line = progress.Line(io.StringIO(), "demo", len(everything), everything, {one.folder: 10.0 for one in everything})
-    assert line.left(1) == 360.0
-    assert line.left(1000) == 50.0  # two pretraining rungs, random weights being none, two intermediate ones, a target
+    expected = {cell.folder: 10.0 for cell in everything}
+    line = progress.ProgressLine(io.StringIO(), "demo", len(everything), everything, expected)
+    assert line.seconds_left(1) == 360.0
+    # two pretraining rungs (random weights are none), two intermediate ones, a target
+    assert line.seconds_left(1000) == 50.0

@@ -1,5 +1,5 @@
-"""The plan of a study: cells, tokens, examples, FLOPs, bytes and time, before anything runs. Counts follow
-from the cells; the time from a few real training steps of this study's encoder on this machine."""
+"""The plan of a study before anything runs. A study and its cells go in; counts of cells, tokens, examples, FLOPs and
+bytes by phase come out, and the time expected from a few real training steps of the study's encoder on this machine."""
 
 import contextlib
 import hashlib
@@ -11,34 +11,41 @@ from typing import Any
 from xlt_utils import paths
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.files import read_json, write_json
-from xlt_utils.formatting import duration, short_count
-from xlt_utils.pipeline import speed
+from xlt_utils.formatting import bytes_text, duration, flops_text, short_count
+from xlt_utils.pipeline.speed import Speed, measure_speed
 from xlt_utils.records.record import read_record
 from xlt_utils.study import cells
 from xlt_utils.study.schema import Study
 
-# Seconds that a cell takes around its notebook (papermill, kernel, imports), measured on two cores; what earlier
-# attempts of the same study took is used instead where there are any.
-AROUND = {"warm": 1.2, "cold": 9.0}
-NOTEBOOK = 1.2  # seconds of a notebook beside its steps: loading, tables, pictures, checkpoints
-START = 15.0  # seconds of a run's own: imports of the warm server, Snakemake, the report
+# Seconds that a cell takes around its notebook (papermill, kernel, imports), measured on two cores. What earlier
+# attempts of the same study took replaces them.
+CELL_OVERHEAD_SECONDS = {"warm": 1.2, "cold": 9.0}
+NOTEBOOK_OVERHEAD_SECONDS = 1.2  # of a notebook besides its steps: loading, tables, figures, checkpoints
+RUN_OVERHEAD_SECONDS = 15.0  # of a whole run: imports of the warm server, Snakemake, the report
+RECORD_BYTES = 2e5  # of a cell's record, notebooks and logs
+WHOLE_TEST_SET = 2_000  # examples of a test set that is read whole, about
+WHOLE_MINING_SET = 10_000  # sentences of a side in bitext mining, about
 
 
 @dataclass
 class Work:
-    """What one cell does itself: trained tokens and examples, tested tokens, FLOPs, bytes left, seconds expected."""
+    """What one cell does itself: trained tokens and examples, tested tokens, FLOPs, bytes on disk, seconds expected."""
 
     tokens: float = 0
     examples: float = 0
-    tested: float = 0
+    tested_tokens: float = 0
     flops: float = 0
-    bytes: float = 0
+    bytes: float = RECORD_BYTES
     seconds: float = 0
 
 
 @dataclass
 class Plan:
-    """The expected cost of a study by phase; `seconds` are of one core group, `wall_seconds` of the whole run."""
+    """The expected cost of a study by phase, as plan.json holds it.
+
+    `seconds` add up over all cells; `wall_seconds` is the whole run with `jobs` cells at a time; `by_cell` maps run
+    folders to seconds; `grid` is the signature of the cells.
+    """
 
     grid: str
     jobs: int
@@ -53,30 +60,37 @@ class Plan:
 
 
 def plan_for_run(study: Study, grid: list[cells.Cell], jobs: int) -> Plan:
-    """The plan of a run: the one in plan.json when it is of these very cells, else made and written there."""
+    """The plan of a run with `jobs` cells at a time: read from plan.json if it is of these cells, else made and
+    written there."""
     path = paths.RUNS / study.name / "plan.json"
     try:
-        before = Plan(**read_json(path))
-        if before.grid == grid_signature(grid) and before.jobs == jobs:
-            return before
+        earlier = Plan(**read_json(path))
+        if earlier.grid == grid_signature(grid) and earlier.jobs == jobs:
+            return earlier
     except (OSError, ValueError, TypeError):
         pass
-    made = make_plan(study, grid, jobs)
-    write_json(path, asdict(made))
-    return made
+    plan = make_plan(study, grid, jobs)
+    write_json(path, asdict(plan))
+    return plan
 
 
 def grid_signature(grid: list[cells.Cell]) -> str:
-    """A short hash that names a set of cells."""
+    """A short hash that identifies a set of cells."""
     return hashlib.sha256("".join(cell.hash for cell in grid).encode()).hexdigest()[:8]
 
 
-def make_plan(study: Study, grid: list[cells.Cell], jobs: int, machine: speed.Assumed | None = None) -> Plan:
-    """Count, measure and estimate. Reads a sample of the data and takes a few seconds of training steps, unless a
-    `machine` is given that stands for another one."""
-    machine = machine or speed.Machine(study, grid[0].parameters["data"])
-    fixed = _fixed(grid)
-    works = {cell.folder: _work(cell, machine, fixed) for cell in grid}
+def make_plan(study: Study, grid: list[cells.Cell], jobs: int, speed: Speed | None = None) -> Plan:
+    """Count the work of a study and estimate its time.
+
+    Args:
+        study: the study.
+        grid: its cells, inputs before the cells that read them.
+        jobs: cells at a time.
+        speed: of another machine; left out, a sample of the data and a few seconds of training measure this one.
+    """
+    speed = speed or measure_speed(study, grid[0].parameters["data"])
+    overhead = _overhead_seconds(grid)
+    works = {cell.folder: _work(cell, study, speed, overhead) for cell in grid}
     phases = [phase for phase in paths.PHASES if any(cell.phase == phase for cell in grid)]
 
     def total(name: str, digits: int | None = None) -> dict[str, Any]:
@@ -86,6 +100,7 @@ def make_plan(study: Study, grid: list[cells.Cell], jobs: int, machine: speed.As
         }
 
     seconds = {folder: round(work.seconds, 2) for folder, work in works.items()}
+    wall_seconds = RUN_OVERHEAD_SECONDS + max(sum(seconds.values()) / jobs, longest_chain(grid, seconds))
     return Plan(
         grid=grid_signature(grid),
         jobs=jobs,
@@ -95,102 +110,130 @@ def make_plan(study: Study, grid: list[cells.Cell], jobs: int, machine: speed.As
         flops=total("flops"),
         bytes=total("bytes"),
         seconds=total("seconds", 1),
-        wall_seconds=round(START + max(sum(seconds.values()) / jobs, longest_chain(grid, seconds)), 1),
+        wall_seconds=round(wall_seconds, 1),
         by_cell=seconds,
     )
 
 
 def longest_chain(grid: list[cells.Cell], seconds: dict[str, float]) -> float:
-    """The longest chain of cells that must run one after another, in seconds: no number of jobs is faster."""
-    until: dict[str, float] = {}
-    for cell in grid:  # inputs stand before those who read them
-        until[cell.folder] = seconds[cell.folder] + max(
-            (until.get(one.folder, 0.0) for one in cell.inputs), default=0.0
-        )
-    return max(until.values(), default=0.0)
+    """The seconds of the longest chain of cells that must run one after another, however many run at a time."""
+    ends: dict[str, float] = {}
+    for cell in grid:  # inputs come before the cells that read them
+        start = max((ends.get(read.folder, 0.0) for read in cell.inputs), default=0.0)
+        ends[cell.folder] = start + seconds[cell.folder]
+    return max(ends.values(), default=0.0)
 
 
-def plan_text(name: str, made: Plan, done: int, time: str = "core time") -> str:
-    """A plan as `xlt plan` prints it; `time` says whose."""
+def plan_text(name: str, plan: Plan, done: int, time: str = "core time") -> str:
+    """A plan as `xlt plan` prints it; `done` cells need no run, `time` heads the last column."""
     columns = ("cells", "tokens", "examples", "FLOPs", "disk", time)
     lines = [f"{name:<14}" + "".join(f"{column:>11}" for column in columns)]
 
     def row(label: str, values: list[float]) -> str:
         number, tokens, examples, flops, size, seconds = values
-        disk = f"{size / 1e6:,.0f} MB" if size < 1e10 else f"{size / 1e9:,.0f} GB"
-        shown = (f"{number}", short_count(tokens), short_count(examples), f"{flops:.1e}", disk, duration(seconds))
-        return f"  {label:<12}" + "".join(f"{value:>11}" for value in shown)
+        sizes = (short_count(tokens), short_count(examples), flops_text(flops), bytes_text(size))
+        texts = (f"{number}", *sizes, duration(seconds))
+        return f"  {label:<12}" + "".join(f"{text:>11}" for text in texts)
 
-    tables = (made.cells, made.tokens, made.examples, made.flops, made.bytes, made.seconds)
-    lines += [row(phase, [table[phase] for table in tables]) for phase in made.cells]
+    tables: list[dict[str, Any]] = [plan.cells, plan.tokens, plan.examples, plan.flops, plan.bytes, plan.seconds]
+    lines += [row(phase, [table[phase] for table in tables]) for phase in plan.cells]
     lines.append(row("all", [sum(table.values()) for table in tables]))
-    lines.append(f"expected: {duration(made.wall_seconds)}, {made.jobs} at a time, the report included")
+    lines.append(f"expected: {duration(plan.wall_seconds)}, {plan.jobs} at a time, the report included")
     if done:
         lines.append(f"{done} of the cells are done already")
     return "\n".join(lines)
 
 
-def _work(cell: cells.Cell, machine: speed.Machine | speed.Assumed, fixed: float) -> Work:
-    """The work of one cell: of a rung only what lies above the trunk that it goes on from."""
-    from xlt_utils.training import costs
-
-    given, study = cell.parameters, machine.study
-    work = Work(bytes=2e5)
-    below = next((one for one in cell.inputs if one.phase == cell.phase), None)
-    keeps = {"pretrain": study.pretrain.shares_trunk, "intermediate": study.intermediate.shares_trunk}
-    stored = 4 * machine.weights * (4 if keeps.get(cell.phase) else 1)  # the encoder; a trunk has two moments a weight
+def _work(cell: cells.Cell, study: Study, speed: Speed, overhead: float) -> Work:
+    """The work of one cell, `overhead` seconds around its steps included."""
     if cell.phase == "pretrain":
-        work.tokens = given["seen"] or _rung(given["tokens"], below and below.parameters["tokens"], given)
-        work.examples = work.tokens / given["length"]
-        work.flops = costs.flops(machine.config, work.tokens, given["length"], predicted=given["mask_rate"])
-        work.tested = 32 * given["length"] * len(given["languages"])
-        work.bytes += stored
-        spent = work.tokens * machine.pretraining
+        work = _pretraining_work(cell, study.pretrain.shares_trunk, speed)
     elif cell.phase == "intermediate":
-        work.examples = given["epochs"] * _rung(given["examples"], below and below.parameters["examples"], given)
-        masked = work.examples * given["mlm_share"] * given["mlm_length"]
-        spent = masked * machine.pretraining
-        work.tokens, work.bytes = masked, work.bytes + stored
-        work.flops = costs.flops(machine.config, masked, given["mlm_length"], predicted=given["mask_rate"])
-        for name in given["tasks"]:  # as if they shared the steps alike
-            length, share = machine.length(name, whole=False), (1 - given["mlm_share"]) / len(given["tasks"])
-            tokens = work.examples * share * length
-            work.tokens += tokens
-            work.tested += (given["evaluation_examples"] or 2000) * machine.length(name)
-            work.flops += costs.flops(machine.config, tokens, length)
-            spent += tokens * machine.tuning + work.examples * share / given["batch"] * machine.step
+        work = _intermediate_work(cell, study.intermediate.shares_trunk, speed)
     else:
-        spent = 0.0
-        for name in given["tasks"]:
-            length = machine.length(name)
-            sides = (1 if TASKS[name].trains else 2) + len(given["perturbations"])
-            whole = 10_000 if TASKS[name].format == "mining" else 2000
-            own = given | given["settings"].get(name, {})
-            parts = len(given["languages"]) + TASKS[name].trains  # and English development data
-            work.tested += sides * length * (own["evaluation_examples"] or whole) * parts
-            if TASKS[name].trains:
-                work.examples += own["examples"] * own["epochs"]
-                work.tokens += own["examples"] * own["epochs"] * length
-                work.flops += costs.flops(machine.config, own["examples"] * own["epochs"] * length, length)
-                spent += own["examples"] * own["epochs"] / own["batch"] * machine.step
-        spent += work.tokens * machine.tuning
-    mean = work.tokens / work.examples if work.examples else study.pretrain.length
-    work.flops += costs.flops(machine.config, work.tested, mean, training=False)
-    work.seconds = fixed + spent + work.tested * machine.testing
+        work = _target_work(cell, speed)
+    length = work.tokens / work.examples if work.examples else study.pretrain.length
+    work.flops += speed.flops(work.tested_tokens, length, training=False)
+    work.seconds = overhead + work.seconds + work.tested_tokens * speed.tested_token
     return work
 
 
-def _rung(size: int, below: int | None, given: dict[str, Any]) -> float:
-    """What a rung trains itself: its trunk above the trunk below, and its cooldown."""
-    return size - (below or 0) * (1 - given["cooldown"])
+def _pretraining_work(cell: cells.Cell, shares_trunk: bool, speed: Speed) -> Work:
+    parameters = cell.parameters
+    length = parameters["length"]
+    tokens = parameters["seen"] or _above_trunk(cell, "tokens")
+    return Work(
+        tokens=tokens,
+        examples=tokens / length,
+        tested_tokens=32 * length * len(parameters["languages"]),
+        flops=speed.flops(tokens, length, predicted=parameters["mask_rate"]),
+        bytes=RECORD_BYTES + _checkpoint_bytes(speed, shares_trunk),
+        seconds=tokens * speed.masked_token,
+    )
 
 
-def _fixed(grid: list[cells.Cell]) -> float:
-    """Seconds that a cell takes beside its steps: the median over the last attempts of the study's done cells."""
-    around = []
+def _intermediate_work(cell: cells.Cell, shares_trunk: bool, speed: Speed) -> Work:
+    """Masked-LM steps beside the tasks, then each task as if all had an equal share of the other steps."""
+    parameters = cell.parameters
+    examples = parameters["epochs"] * _above_trunk(cell, "examples")
+    masked_tokens = examples * parameters["mlm_share"] * parameters["mlm_length"]
+    work = Work(
+        tokens=masked_tokens,
+        examples=examples,
+        flops=speed.flops(masked_tokens, parameters["mlm_length"], predicted=parameters["mask_rate"]),
+        bytes=RECORD_BYTES + _checkpoint_bytes(speed, shares_trunk),
+        seconds=masked_tokens * speed.masked_token,
+    )
+    for name in parameters["tasks"]:
+        example_length, item_length = speed.mean_lengths(name)
+        task_examples = examples * (1 - parameters["mlm_share"]) / len(parameters["tasks"])
+        tokens = task_examples * item_length
+        work.tokens += tokens
+        work.tested_tokens += (parameters["evaluation_examples"] or WHOLE_TEST_SET) * example_length
+        work.flops += speed.flops(tokens, item_length)
+        work.seconds += tokens * speed.labelled_token + task_examples / parameters["batch"] * speed.step
+    return work
+
+
+def _target_work(cell: cells.Cell, speed: Speed) -> Work:
+    """Fine-tuning on each task that trains, and the test of each in all languages under each perturbation."""
+    work = Work()
+    for name in cell.parameters["tasks"]:
+        task, (length, _) = TASKS[name], speed.mean_lengths(name)
+        parameters = cell.parameters | cell.parameters["settings"].get(name, {})
+        languages = parameters["task_languages"].get(name, parameters["languages"])
+        test_sets = len(languages) + task.trains  # and English development data
+        sides = (1 if task.trains else 2) + len(parameters["perturbations"])
+        whole = WHOLE_MINING_SET if task.format == "mining" else WHOLE_TEST_SET
+        work.tested_tokens += sides * length * (parameters["evaluation_examples"] or whole) * test_sets
+        if task.trains:
+            examples = parameters["examples"] * parameters["epochs"]
+            work.examples += examples
+            work.tokens += examples * length
+            work.flops += speed.flops(examples * length, length)
+            work.seconds += examples / parameters["batch"] * speed.step
+    work.seconds += work.tokens * speed.labelled_token
+    return work
+
+
+def _above_trunk(cell: cells.Cell, size: str) -> float:
+    """What a rung trains itself, in `size` (tokens or examples): all above the trunk that it goes on from, and its
+    cooldown."""
+    below = next((read.parameters[size] for read in cell.inputs if read.phase == cell.phase), 0)
+    return cell.parameters[size] - below * (1 - cell.parameters["cooldown"])
+
+
+def _checkpoint_bytes(speed: Speed, shares_trunk: bool) -> int:
+    # 4 bytes a weight: those of the encoder, and of a trunk also the state to go on from, with two moments each
+    return 4 * speed.weights * (4 if shares_trunk else 1)
+
+
+def _overhead_seconds(grid: list[cells.Cell]) -> float:
+    """Seconds that a cell takes besides its steps: the median over the last attempts of the study's done cells."""
+    measured = []
     for folder in (paths.resolve(cell.folder) for cell in grid):
         with contextlib.suppress(IndexError, OSError, ValueError, TypeError):
             attempt = read_json(sorted(folder.glob("attempts/*/attempt.json"))[-1])
-            around.append(attempt["seconds"] - read_record(folder).seconds["work"])
-    usual = AROUND["cold" if os.environ.get("XLT_COLD") else "warm"]
-    return NOTEBOOK + (statistics.median(around) if around else usual)
+            measured.append(attempt["seconds"] - read_record(folder).seconds["work"])
+    assumed = CELL_OVERHEAD_SECONDS["cold" if os.environ.get("XLT_COLD") else "warm"]
+    return NOTEBOOK_OVERHEAD_SECONDS + (statistics.median(measured) if measured else assumed)

@@ -1,9 +1,14 @@
-"""What a study's data and checkpoint would show only later, found before any kernel starts: data sets, configs and
-columns that are not there, languages that a task lacks, rungs larger than the data."""
+"""Checks a study before any kernel starts. A study goes in; the faults come out that its data and checkpoints would
+show only later: data sets, configs and columns that are missing, languages that a task lacks, rungs larger than the
+data."""
+
+import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from xlt_utils.data import labelled, loading
+from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.study.schema import ArmSettings, Study
 from xlt_utils.training import encoders, mixture, tokenization
@@ -11,104 +16,122 @@ from xlt_utils.training.corpus import Corpus
 
 
 def check_study(study: Study) -> list[str]:
-    """Every fault that a study's data would show later: data sets, configs and columns that are not
-    there, languages that a task lacks, rungs larger than the data. Loads the data, trains nothing but the
-    vocabulary."""
-    faults = []
+    """Every fault that a study's data and checkpoints would show later, with the field of the study file.
+
+    Loads the data and trains nothing but the vocabulary.
+    """
     try:
         data = loading.locate(study.data, study.microworld_settings())
     except loading.DataError as error:
         return [str(error)]
+    faults: list[str] = []
     for number, arm in enumerate(study.intermediate.arms):
-        try:
+        with _collect_errors(faults):
             faults += [f"intermediate.arms.{number}: {text}" for text in _check_arm(study, arm, data)]
-        except loading.DataError as error:
-            faults.append(str(error))
     for name in (name for name in study.target.tasks if TASKS[name].trains):
-        own = study.target.settings.get(name)
-        number = (own and own.examples) or study.target.examples
-        try:
-            there = len(labelled.read_examples(TASKS[name], "train", data))
-            if number > there:
-                faults.append(f"target.examples: {number:,} is more than the {there:,} training examples of {name}")
-        except loading.DataError as error:
-            faults.append(str(error))
+        with _collect_errors(faults):
+            faults += _check_examples(study, name, data)
     for name in study.target.tasks:
-        try:
-            codes = [code for code in study.target_languages(name) if code != "en" or TASKS[name].trains]
-            lacking = [code for code in codes if not labelled.is_scorable(TASKS[name], data, code)]
-            if lacking:
-                held = ", ".join(labelled.languages_with(TASKS[name], data)) or "no language"
-                field = f"target.languages.{name}" if name in study.target.languages else "target.tasks"
-                faults += [f"{field}: {name} has no test data to score in {code!r}; it has {held}" for code in lacking]
-        except loading.DataError as error:
-            faults.append(str(error))
+        with _collect_errors(faults):
+            faults += _check_languages(study, name, data)
     if not faults:
-        faults += _check_start(study) or _check_text(study, data)
+        faults += _check_checkpoints(study) or _check_text(study, data)
     return faults
 
 
+@contextlib.contextmanager
+def _collect_errors(faults: list[str], prefix: str = "") -> Iterator[None]:
+    """A context in which a DataError becomes a fault."""
+    try:
+        yield
+    except loading.DataError as error:
+        faults.append(f"{prefix}{error}")
+
+
 def not_checked(study: Study) -> list[str]:
-    """What a check of the file alone passes over: the data sets and the checkpoints that the study names."""
+    """What a check of the study file alone leaves out: the data sets and checkpoints that the study names."""
     tasks = [TASKS[name] for name in study.target.tasks]
     tasks += [TASKS[name] for arm in study.intermediate.arms for name in arm.tasks]
-    parts = (
-        source.dataset for task in tasks for part in ("train", "development", "test") for source in getattr(task, part)
-    )
-    starts = [rung.encoder.start for rung in study.pretrain.rungs if not rung.encoder.is_scratch]
-    found = [f"data sets in {study.data}: {', '.join(dict.fromkeys(parts))}"]
-    return found + [f"checkpoint {start}" for start in dict.fromkeys(starts)]
+    sources = [source for task in tasks for source in (*task.train, *task.development, *task.test)]
+    datasets = dict.fromkeys(source.dataset for source in sources)
+    starts = dict.fromkeys(rung.encoder.start for rung in study.pretrain.rungs if not rung.encoder.is_scratch)
+    return [f"data sets in {study.data}: {', '.join(datasets)}", *(f"checkpoint {start}" for start in starts)]
 
 
 def _check_arm(study: Study, arm: ArmSettings, data: str) -> list[str]:
-    """What an arm's largest rung asks of its tasks and they do not have."""
+    """The tasks and languages that hold fewer examples than an arm's largest rung needs of them."""
     largest, batch = max(study.intermediate.rungs(arm), default=0), study.intermediate.batch
     parts = [(name, language) for name in arm.tasks for language in arm.languages]
-    sizes = [len(labelled.read_examples(TASKS[name], _part(language), data, language)) for name, language in parts]
+    splits = [
+        SplitRef(TASKS[name], "train" if language == "en" else "translated", data, language) for name, language in parts
+    ]
+    sizes = [len(labelled.read_examples(split)) for split in splits]
     shares = mixture.sampling_shares(sizes, **arm.sampling.model_dump()) * (1 - arm.mlm_share)
     needs = mixture.examples_needed(np.array([*shares, arm.mlm_share]), largest, batch)
     return [
-        f"{largest:,} examples need {needed:,} of {name} in {language!r}, which has {there:,}: take a smaller rung"
+        f"{largest:,} examples need {needed:,} of {name} in {language!r}, which has {size:,}: take a smaller rung"
         + (", a `cap` or another sampling" if len(parts) > 1 else "")
-        for (name, language), needed, there in zip(parts, needs, sizes, strict=False)
-        if needed > there
+        for (name, language), needed, size in zip(parts, needs[:-1], sizes, strict=True)
+        if needed > size
     ]
 
 
-def _part(language: str) -> str:
-    return "train" if language == "en" else "translated"
+def _check_examples(study: Study, name: str, data: str) -> list[str]:
+    settings = study.target.settings.get(name)
+    examples = (settings and settings.examples) or study.target.examples
+    size = len(labelled.read_examples(SplitRef(TASKS[name], "train", data)))
+    if examples <= size:
+        return []
+    return [f"target.examples: {examples:,} is more than the {size:,} training examples of {name}"]
 
 
-def _check_start(study: Study) -> list[str]:
+def _check_languages(study: Study, name: str, data: str) -> list[str]:
+    task = TASKS[name]
+    tested = [code for code in study.target_languages(name) if code != "en" or task.trains]
+    lacking = [code for code in tested if not labelled.is_scorable(SplitRef(task, "test", data, code))]
+    if not lacking:
+        return []
+    scorable = ", ".join(labelled.languages_with(task, data)) or "no language"
+    field = f"target.languages.{name}" if name in study.target.languages else "target.tasks"
+    return [f"{field}: {name} has no test data to score in {code!r}; it has {scorable}" for code in lacking]
+
+
+def _check_checkpoints(study: Study) -> list[str]:
+    """The checkpoints that cannot be loaded; of a scratch ladder there are none."""
     faults = []
     for number, rung in enumerate(study.pretrain.rungs):
         field = f"pretrain.checkpoints.{number}.start" if study.pretrain.checkpoints else "pretrain.encoder.start"
         try:
             if not rung.encoder.is_scratch and (number == 0 or study.pretrain.checkpoints):
                 encoders.load_encoder(rung.encoder.start)
-        except tokenization.CheckpointFault as error:
+        except tokenization.StartError as error:
             faults.append(f"{field}: {error}")
     return faults
 
 
 def _check_text(study: Study, data: str) -> list[str]:
-    """What pretraining, and masked-LM steps beside a task, ask of the text and it does not have."""
-    settings, faults = study.pretrain, []
-    asked = [("pretrain.tokens", study.languages, max(rung.tokens for rung in settings.rungs) // settings.length)]
+    """Where pretraining, or masked-LM steps beside a task, need more text than there is."""
+    settings = study.pretrain
+    largest = max(rung.tokens for rung in settings.rungs)
+    needs = [("pretrain.tokens", study.languages, largest // settings.length)]  # field, languages, sequences
     for number, arm in enumerate(study.intermediate.arms):
         sequences = round(arm.mlm_share * max(study.intermediate.rungs(arm), default=0))
-        asked.append((f"intermediate.arms.{number}.mlm_share", arm.text_languages(study.languages), sequences))
-    sizes = (settings.vocabulary_sample, settings.language_exponent)
-    for field, languages, sequences in asked:
+        needs.append((f"intermediate.arms.{number}.mlm_share", arm.text_languages(study.languages), sequences))
+    faults: list[str] = []
+    for field, languages, sequences in needs:
         if not sequences and not settings.rungs[0].encoder.is_scratch:
-            continue  # a checkpoint as it stands reads no text
-        try:
+            continue  # a checkpoint that is not trained on reads no text
+        with _collect_errors(faults, f"{field}: "):
             for encoder in {rung.encoder for rung in settings.rungs} if languages else ():
-                given = (data, study.languages, encoder.vocabulary, *sizes, encoder.start)
-                tokenizer = tokenization.study_vocabulary(*given).tokenizer
-                read = Corpus(data, languages, tokenizer, settings.length, settings.language_exponent)
+                tokenizer = tokenization.study_vocabulary(
+                    data,
+                    study.languages,
+                    size=encoder.vocabulary,
+                    sample_lines=settings.vocabulary_sample,
+                    exponent=settings.language_exponent,
+                    start=encoder.start,
+                ).tokenizer
+                corpus = Corpus(data, languages, tokenizer, settings.length, settings.language_exponent)
                 for seed in study.seeds:
-                    read.draw(seed, sequences)
-        except loading.DataError as error:
-            faults.append(f"{field}: {error}")
+                    corpus.language_sampler(seed, sequences)
     return faults

@@ -1,8 +1,7 @@
-"""Warm processes: one server imports what every cell needs (torch, transformers, papermill: ten seconds) once
-and forks a ready process whenever one is asked for. A light client, this same file, stands where the
-process would have stood: it hands over its streams, folder and environment, passes signals on, ends
-with the same exit code, and whatever happens to it happens to the fork. Without a server the client
-becomes the process itself, cold: slower, with the same result."""
+"""Warm processes: a server imports once what every cell needs (torch, transformers, papermill, this package: ten
+seconds) and forks a ready process on request. In place of that process runs a light client, this same file, which
+gives the fork its streams, folder and environment, passes signals on and ends with the fork's exit code; when either
+ends, so does the other. Without a server the client becomes the process itself: slower, with the same result."""
 
 import contextlib
 import json
@@ -13,7 +12,7 @@ import socket
 import sys
 import time
 
-PACKAGES = (
+PRELOADED_MODULES = (
     "torch",
     "transformers.models.modernbert.modeling_modernbert",
     "transformers.models.xlm_roberta.modeling_xlm_roberta",
@@ -34,57 +33,68 @@ PACKAGES = (
     "IPython.core.debugger",
     "IPython.extensions.storemagic",
 )
-RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RELAYED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TERMINATED = 128 + signal.SIGTERM  # the exit code of a client whose server or parent is gone
 
 
-def command(target: str, *arguments: str, server: str | None = None) -> list[str]:
-    """The command that runs `module:function(arguments)`: through the server (that `XLT_WARM` names), or cold."""
+def build_command(target: str, *arguments: str, server: str | None = None) -> list[str]:
+    """The command line that runs `function(arguments)`, through a server or without one.
+
+    Args:
+        target: `module:function`; the function takes the list of arguments and returns an exit code.
+        arguments: strings for the function.
+        server: the server's socket; left out, the one that `XLT_WARM` names, if any.
+    """
     if server := server or os.environ.get("XLT_WARM"):
-        return [sys.executable, "-I", "-S", __file__, server, target, *arguments]
-    return _cold(target, *arguments)
+        return [*_client_command(server), target, *arguments]
+    return _cold_command(target, *arguments)
 
 
-def _cold(target: str, *arguments: str) -> list[str]:
+def _client_command(server: str) -> list[str]:
+    return [sys.executable, "-I", "-S", __file__, server]  # without site-packages it starts in 30 milliseconds
+
+
+def _cold_command(target: str, *arguments: str) -> list[str]:
     module, function = target.split(":")
     code = f"import sys; from {module} import {function}; sys.exit({function}(sys.argv[1:]))"
     return [sys.executable, "-c", code, *arguments]
 
 
-# The client: the standard library's light half only, it starts in 30 milliseconds.
+# The client. It imports light modules of the standard library alone.
 
 
-def client(server: str, target: str, arguments: list[str]) -> int:
-    """Have the server run `target`, and live and end as it does. Becomes the cold process where there is no server."""
+def run_client(server: str, target: str, arguments: list[str]) -> int:
+    """Have the server run `target` and return its exit code; without a server, become the cold process."""
     parent = os.getppid()
     connection = socket.socket(socket.AF_UNIX)
-    order = {"target": target, "arguments": arguments, "cwd": os.getcwd(), "environment": dict(os.environ)}
+    request = {"target": target, "arguments": arguments, "cwd": os.getcwd(), "environment": dict(os.environ)}
     try:
         connection.connect(server)
         socket.send_fds(connection, [b"x"], [0, 1, 2])
-        connection.sendall(json.dumps(order).encode() + b"\n")
-        for number in RELAYED:
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        for number in RELAYED_SIGNALS:
             signal.signal(number, lambda number, frame: connection.send(bytes([number])))
-        started = connection.recv(1) == b"+"
+        has_started = connection.recv(1) == b"+"
     except OSError:
-        started = False
-    if not started:
-        for number in RELAYED:
+        has_started = False
+    if not has_started:
+        for number in RELAYED_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        cold = _cold(target, *arguments)
-        os.execv(cold[0], cold)
-    # a parent that is killed tells nobody, so look
+        command = _cold_command(target, *arguments)
+        os.execv(command[0], command)
+    # a killed parent sends no signal, so look for it
     while not select.select([connection], [], [], 0.3)[0]:
         if os.getppid() != parent:
-            return 143
-    ended = connection.recv(16)
-    return int(ended) if ended else 143
+            return TERMINATED
+    exit_code = connection.recv(16)
+    return int(exit_code) if exit_code else TERMINATED
 
 
 # The server.
 
 
 def serve(folder: str) -> None:
-    """Listen in `folder`/socket, import, and fork on request until the standard input ends."""
+    """Listen at `folder`/socket, import everything, and fork on request until the standard input ends."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{folder}/socket")
     listener.listen(64)  # clients that come during the imports wait here
@@ -99,33 +109,35 @@ def serve(folder: str) -> None:
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     import xlt_utils
 
-    own = [module.name for module in pkgutil.walk_packages(xlt_utils.__path__, "xlt_utils.")]
-    for name in (*PACKAGES, *own):
+    modules = [module.name for module in pkgutil.walk_packages(xlt_utils.__path__, "xlt_utils.")]
+    for name in (*PRELOADED_MODULES, *modules):
         try:
             importlib.import_module(name)
-        except ImportError as error:  # not here, or not yet: whoever needs it says so better
+        except ImportError as error:  # a cell that needs it reports it better
             print(f"not imported: {name}: {error}", flush=True)
 
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, the shared pages
-    _loop(listener)
+    _answer_requests(listener)
 
 
-def _loop(listener: socket.socket) -> None:
-    woken, wake = os.pipe()
+def _answer_requests(listener: socket.socket) -> None:
+    """Fork for every client, relay its signals and report exit codes, until the standard input ends."""
+    child_ended, wake = os.pipe()
     os.set_blocking(wake, False)
-    os.set_blocking(woken, False)
+    os.set_blocking(child_ended, False)
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    forks: dict[int, socket.socket] = {}
+    forks: dict[int, socket.socket] = {}  # the connections to clients, by the process id of their fork
     while True:
-        ready = select.select([0, woken, listener, *forks.values()], [], [])[0]
+        watched: list[int | socket.socket] = [0, child_ended, listener, *forks.values()]
+        ready = select.select(watched, [], [])[0]
         if 0 in ready and not os.read(0, 1):
             for pid in forks:
                 _kill(pid, signal.SIGKILL)
             return
-        if woken in ready:
-            os.read(woken, 4096)
+        if child_ended in ready:
+            os.read(child_ended, 4096)
             _reap(forks)
         for pid, connection in list(forks.items()):
             if connection in ready:
@@ -149,7 +161,7 @@ def _reap(forks: dict[int, socket.socket]) -> None:
 
 
 def _relay(pid: int, connection: socket.socket) -> None:
-    """Pass on the signals that a client got; a client that is gone takes its fork along."""
+    """Pass on the signals that a client got; when the client is gone, kill its fork."""
     try:
         numbers = connection.recv(16)
     except OSError:
@@ -159,7 +171,7 @@ def _relay(pid: int, connection: socket.socket) -> None:
 
 
 def _kill(pid: int, number: int) -> None:
-    for kill in (os.killpg, os.kill):  # a fork that is just born leads no group yet
+    for kill in (os.killpg, os.kill):  # a new fork leads no process group yet
         try:
             return kill(pid, number)
         except ProcessLookupError:
@@ -171,21 +183,21 @@ def _accept(listener: socket.socket, forks: dict[int, socket.socket]) -> None:
     try:
         connection.settimeout(5)
         _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-        text = b""
-        while b"\n" not in text:
-            piece = connection.recv(65536)
-            if not piece:
+        received = b""
+        while b"\n" not in received:
+            chunk = connection.recv(65536)
+            if not chunk:
                 raise OSError("the client left")
-            text += piece
+            received += chunk
         connection.settimeout(None)
-        text, signals = text.split(b"\n", 1)
-        order = json.loads(text)
+        line, signals = received.split(b"\n", 1)
+        request = json.loads(line)
     except (OSError, ValueError):
         connection.close()
         return
     pid = os.fork()
     if pid == 0:
-        _become(order, streams, [listener, connection, *forks.values()])
+        _run_in_fork(request, streams, [listener, connection, *forks.values()])
     for stream in streams:
         os.close(stream)
     forks[pid] = connection
@@ -194,29 +206,29 @@ def _accept(listener: socket.socket, forks: dict[int, socket.socket]) -> None:
         _kill(pid, number)
 
 
-def _become(order: dict, streams: list[int], inherited: list[socket.socket]) -> None:
-    """In the fork: take over the client's streams, folder and environment, run its target, and end."""
+def _run_in_fork(request: dict, streams: list[int], inherited: list[socket.socket]) -> None:
+    """Take over the client's streams, folder and environment, run its target, and end the process."""
     code = 70
     try:
         os.setsid()
         end_with_parent(signal.SIGKILL)
         signal.set_wakeup_fd(-1)
-        for number in (*RELAYED, signal.SIGCHLD):
+        for number in (*RELAYED_SIGNALS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        for one in inherited:
-            one.close()
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
+        for connection in inherited:
+            connection.close()
+        for descriptor, stream in enumerate(streams):
+            os.dup2(stream, descriptor)
             os.close(stream)
-        os.chdir(order["cwd"])
+        os.chdir(request["cwd"])
         os.environ.clear()
-        os.environ.update(order["environment"])
+        os.environ.update(request["environment"])
         sys.stdout = open(1, "w", 1, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", 1, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-        sys.__stdout__, sys.__stderr__, sys.__stdin__ = sys.stdout, sys.stderr, sys.stdin
-        code = _call(order["target"], order["arguments"])
+        sys.__stdout__, sys.__stderr__, sys.__stdin__ = sys.stdout, sys.stderr, sys.stdin  # type: ignore[misc]
+        code = _call(request["target"], request["arguments"])
     except BaseException:
         import traceback
 
@@ -230,7 +242,7 @@ def _become(order: dict, streams: list[int], inherited: list[socket.socket]) -> 
 
 
 def end_with_parent(number: int) -> None:
-    """Where the system can (Linux): get a signal when the parent ends, which after SIGKILL could tell nobody."""
+    """Get the signal `number` when the parent ends, even by SIGKILL; on Linux alone, elsewhere nothing happens."""
     if sys.platform == "linux":
         import ctypes
 
@@ -246,27 +258,39 @@ def _call(target: str, arguments: list[str]) -> int:
     module, function = target.split(":")
     sys.argv = [function, *arguments]
     try:
-        return getattr(importlib.import_module(module), function)(arguments) or 0
+        return getattr(importlib.import_module(module), function)(arguments)
     except SystemExit as stop:
         if isinstance(stop.code, str):
             print(stop.code, file=sys.stderr)
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
 
 
-def kernel(arguments: list[str]) -> int:
-    """A Jupyter kernel, as `python -m ipykernel_launcher` starts it."""
+def run_kernel(arguments: list[str]) -> int:
+    """Run a Jupyter kernel, as `python -m ipykernel_launcher` does."""
     from ipykernel.kernelapp import IPKernelApp
 
-    # Jupyter says in the environment whose end a kernel must not survive; here it is the server's
+    # a kernel must end with its parent, and a fork's parent is the server
     options = [f"--IPKernelApp.parent_handle={os.getppid()}", "--HistoryManager.enabled=False"]
     IPKernelApp.launch_instance(argv=[*arguments, *options])
     return 0
 
 
-class Server:
-    """The server as `xlt run` holds it: started on entry, gone with all its forks on exit.
+def make_socket_folder() -> str:
+    """Make a temporary folder with a short path: a socket's path may have 107 bytes (103 on macOS)."""
+    import tempfile
 
-    While it is there `environment` makes the runner and Jupyter's `python3` kernel use it.
+    parent = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="xlt-", dir=parent if len(os.fsencode(parent)) < 64 else "/tmp")
+
+
+class Server:
+    """The server as `xlt run` uses it: it starts on entry and ends with all its forks on exit.
+
+    Entry returns the environment in which the runner and Jupyter's `python3` kernel use it.
+
+    Args:
+        environment: what the server and its forks start in.
+        log: the file of the server's own output.
     """
 
     def __init__(self, environment: dict[str, str], log: "str | os.PathLike[str]"):
@@ -274,22 +298,12 @@ class Server:
 
     def __enter__(self) -> dict[str, str]:
         import subprocess
-        import tempfile
 
-        self.folder = tempfile.mkdtemp(prefix="xlt-")  # a socket's path must be short
+        self.folder = make_socket_folder()
         spec = f"{self.folder}/kernels/python3"
         os.makedirs(spec)
         path = f"{self.folder}/socket"
-        argv = [
-            sys.executable,
-            "-I",
-            "-S",
-            __file__,
-            path,
-            "xlt_utils.pipeline.prefork:kernel",
-            "-f",
-            "{connection_file}",
-        ]
+        argv = [*_client_command(path), "xlt_utils.pipeline.prefork:run_kernel", "-f", "{connection_file}"]
         with open(f"{spec}/kernel.json", "w") as file:
             json.dump({"argv": argv, "display_name": "Python 3", "language": "python"}, file)
         with open(self.log, "wb") as log:
@@ -303,14 +317,15 @@ class Server:
             )
         while not os.path.exists(path) and self.process.poll() is None:
             time.sleep(0.01)
-        places = [self.folder, *filter(None, [self.environment.get("JUPYTER_PATH")])]
-        return {**self.environment, "XLT_WARM": path, "JUPYTER_PATH": os.pathsep.join(places)}
+        folders = [self.folder, *filter(None, [self.environment.get("JUPYTER_PATH")])]
+        return {**self.environment, "XLT_WARM": path, "JUPYTER_PATH": os.pathsep.join(folders)}
 
     def __exit__(self, *exception: object) -> None:
         import shutil
         import subprocess
 
-        self.process.stdin.close()
+        if self.process.stdin:
+            self.process.stdin.close()
         try:
             self.process.wait(2)
         except subprocess.TimeoutExpired:  # it is still importing
@@ -320,4 +335,4 @@ class Server:
 
 
 if __name__ == "__main__":
-    sys.exit(client(sys.argv[1], sys.argv[2], sys.argv[3:]))
+    sys.exit(run_client(sys.argv[1], sys.argv[2], sys.argv[3:]))

@@ -1,6 +1,6 @@
-"""The runner: one cell, one notebook, executed through papermill in a process group of its own. It keeps
-notebook and log of every attempt, ends everything that it started, and believes nothing but the
-record: papermill calls a notebook completed after its kernel was killed, and after `sys.exit(0)` in a cell."""
+"""The runner of one cell: a params.json goes in, papermill executes its notebook, an exit code comes out. It keeps the
+notebook and log of every attempt and ends every process that it started. Only the record proves success: papermill
+calls a notebook completed even after its kernel was killed, or after `sys.exit(0)` in a cell."""
 
 import datetime
 import fcntl
@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -24,10 +23,10 @@ from xlt_utils.pipeline import prefork
 from xlt_utils.records import parameters
 from xlt_utils.records.record import is_done
 
-# Exit codes: of sysexits.h where it has one, 124 as timeout(1), 128 + n for a signal
+# Exit codes: those of sysexits.h where it has one, 124 as timeout(1), 128 + n for signal n
 DONE, BAD_INPUT, RAISED, NO_RECORD, KERNEL_DIED, TIMEOUT = 0, 65, 70, 71, 72, 124
-STATUS = {DONE: "done", TIMEOUT: "timeout", 129: "stopped", 130: "stopped", 143: "stopped"}  # any other: failed
-MEANING = {
+STATUS_BY_CODE = {DONE: "done", TIMEOUT: "timeout", 129: "stopped", 130: "stopped", 143: "stopped"}  # others: failed
+ERROR_BY_CODE = {
     NO_RECORD: "NoRecord: the notebook ended without writing its record",
     KERNEL_DIED: "KernelDied: the kernel crashed or was killed (out of memory?)",
 }
@@ -42,21 +41,27 @@ class Stopped(BaseException):
 
 
 def run_cell(path: str | Path, kernel: str = "python3", limit: float | None = None) -> int:
-    """Run the cell that a params.json describes, unless its record is there, and return the exit code.
+    """Run a cell unless its record is there, and return the exit code.
 
-    `limit` is wall-clock time in seconds. Raises parameters.BadParameters before any kernel starts.
+    Args:
+        path: the cell's params.json.
+        kernel: the name of a Jupyter kernel.
+        limit: wall-clock seconds; None for no limit.
+
+    Raises:
+        BadParameters: the notebook cannot run with these parameters; no kernel was started.
     """
     if "XLT_ENGINE" in os.environ:  # not by hand, where a cell may outlive its shell
         prefork.end_with_parent(signal.SIGTERM)
     path = Path(path).absolute()
-    given, folder = parameters.read_params(path), path.parent
+    params, folder = parameters.read_params(path), path.parent
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second runner waits here, and then finds the record
-        if is_done(folder, given["hash"]):
+        if is_done(folder, params["hash"]):
             print(f"{paths.relative(folder)}: done before")
             return DONE
         (folder / "record.json").unlink(missing_ok=True)  # of other code or data, or cut off
-        return _attempt(folder, given, kernel, limit)
+        return _attempt(folder, params, kernel, limit)
 
 
 def is_running(folder: str | Path) -> bool:
@@ -71,45 +76,44 @@ def is_running(folder: str | Path) -> bool:
     return False
 
 
-def _attempt(folder: Path, given: dict[str, Any], kernel: str, limit: float | None) -> int:
-    """One attempt: attempt.json says how it went, whatever its end, and nothing that it started lives on."""
+def _attempt(folder: Path, params: dict[str, Any], kernel: str, limit: float | None) -> int:
+    """Make one attempt and write its attempt.json, however it ends."""
     number = 1 + max((int(path.name) for path in (folder / "attempts").glob("[0-9]*")), default=0)
     attempt = folder / "attempts" / f"{number:02d}"
     attempt.mkdir(parents=True)
     began = time.time()
-    state = {"started": stamp(began), "ended": None, "seconds": None, "status": "running", "exit": None}
-    state |= {"error": None, "pid": os.getpid(), "host": os.uname().nodename}
+    state: dict[str, Any] = {"started": utc_time(began), "ended": None, "seconds": None, "status": "running"}
+    state |= {"exit": None, "error": None, "pid": os.getpid(), "host": os.uname().nodename}
     write_json(attempt / "attempt.json", state)
-    with signals():
-        code = _watch(folder, attempt, given, kernel, limit)
-        if is_done(folder, given["hash"]):
+    with stop_on_signals():
+        code = _run_papermill(folder, attempt, params, kernel, limit)
+        if is_done(folder, params["hash"]):
             code = DONE
-        error = None if code == DONE else _error(attempt, code, limit)
+        error = None if code == DONE else _describe_failure(attempt, code, limit)
         seconds = round(time.time() - began, 2)
         if code == DONE:
-            _forget(folder)
-        state |= {"ended": stamp(time.time()), "seconds": seconds, "error": error}
-        write_json(attempt / "attempt.json", state | {"status": STATUS.get(code, "failed"), "exit": code})
+            _remove_training_states(folder)
+        state |= {"ended": utc_time(time.time()), "seconds": seconds, "error": error}
+        write_json(attempt / "attempt.json", state | {"status": STATUS_BY_CODE.get(code, "failed"), "exit": code})
     if code != DONE:
-        print(f"{given['cell']}: {error}\n  see {paths.relative(attempt)}/log.txt", file=sys.stderr)
+        print(f"{params['cell']}: {error}\n  see {paths.relative(attempt)}/log.txt", file=sys.stderr)
     return code
 
 
-def _forget(folder: Path) -> None:
-    """Remove what only an unfinished run needs: the states that it would have gone on from."""
+def _remove_training_states(folder: Path) -> None:
+    """Remove the states from which an unfinished run goes on."""
     for name in ("last", "best"):
         for state in folder.glob(f"state/**/{name}*"):
             shutil.rmtree(state, ignore_errors=True)
 
 
-def _watch(folder: Path, attempt: Path, given: dict[str, Any], kernel: str, limit: float | None) -> int:
-    """Start papermill in a session of its own and wait; after a signal or the time limit, end it."""
-    environment = os.environ | surroundings(given["parameters"].get("threads", 1))
+def _run_papermill(folder: Path, attempt: Path, params: dict[str, Any], kernel: str, limit: float | None) -> int:
+    """Run papermill in a session of its own; end it after a signal or the time limit. Returns the exit code."""
+    environment = os.environ | cell_environment(params["parameters"].get("threads", 1))
     environment |= {"XLT_FOLDER": str(folder), "XLT_RUNNER": str(os.getpid())}
-    sockets = tempfile.mkdtemp(prefix="xlt-")  # short: the system allows a socket's path 107 bytes
-    command = prefork.command(
-        "xlt_utils.pipeline.runner:execute", str(folder / "params.json"), str(attempt), kernel, sockets
-    )
+    sockets = prefork.make_socket_folder()
+    arguments = [str(folder / "params.json"), str(attempt), kernel, sockets]
+    command = prefork.build_command("xlt_utils.pipeline.runner:execute_notebook", *arguments)
     process, code = None, None
     try:
         with open(attempt / "log.txt", "wb") as log:
@@ -124,22 +128,22 @@ def _watch(folder: Path, attempt: Path, given: dict[str, Any], kernel: str, limi
             )
         code = process.wait(limit)
     except subprocess.TimeoutExpired:
-        _end(process)
+        _end_group(process)
         return TIMEOUT
     except Stopped as stop:
-        _end(process)
+        _end_group(process)
         return stop.code
     finally:
         if code not in (DONE, RAISED):
-            _sweep(folder)
+            _kill_processes_of(folder)
         shutil.rmtree(sockets, ignore_errors=True)
     if code == DONE:
         return NO_RECORD  # unless there is one: the caller looks
     return KERNEL_DIED if code < 0 or code > 128 else code
 
 
-def surroundings(threads: int) -> dict[str, str]:
-    """The environment of a cell's processes: as many threads as the study says, sets in the same order always."""
+def cell_environment(threads: int) -> dict[str, str]:
+    """The environment that makes a cell's processes use `threads` threads and order sets alike in every run."""
     pools = ("OMP_NUM", "MKL_NUM", "OPENBLAS_NUM", "NUMEXPR_NUM", "RAYON_NUM", "VECLIB_MAXIMUM")
     return {f"{pool}_THREADS": str(threads) for pool in pools} | {
         "PYTHONHASHSEED": "0",
@@ -147,13 +151,13 @@ def surroundings(threads: int) -> dict[str, str]:
     }
 
 
-def _end(process: subprocess.Popen | None) -> None:
+def _end_group(process: subprocess.Popen | None) -> None:
     """Ask papermill's process group to stop, and kill it when it does not."""
-    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, GRACE)):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             if process:
                 os.killpg(process.pid, number)
-                process.wait(patience)
+                process.wait(GRACE)
             return
         except ProcessLookupError:
             return
@@ -161,7 +165,7 @@ def _end(process: subprocess.Popen | None) -> None:
             continue
 
 
-def _sweep(folder: Path) -> None:
+def _kill_processes_of(folder: Path) -> None:
     """Kill what an attempt left behind: a kernel has a session of its own and outlives a killed papermill."""
     import psutil
 
@@ -174,43 +178,43 @@ def _sweep(folder: Path) -> None:
 
 
 @contextmanager
-def signals() -> Iterator[None]:
-    """Within, the first SIGINT, SIGTERM or SIGHUP raises Stopped; what comes after it is passed over."""
+def stop_on_signals() -> Iterator[None]:
+    """A context in which the first SIGINT, SIGTERM or SIGHUP raises Stopped and later ones are ignored."""
 
     def stop(number: int, frame: Any) -> None:
-        for one in before:
-            signal.signal(one, signal.SIG_IGN)
+        for caught in handlers:
+            signal.signal(caught, signal.SIG_IGN)
         raise Stopped(128 + number)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    for number in before:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in handlers:
         signal.signal(number, stop)
     try:
         yield
     finally:
-        for number, action in before.items():
-            signal.signal(number, action)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
-def stamp(seconds: float) -> str:
-    """A time as records write it, in UTC."""
+def utc_time(seconds: float) -> str:
+    """A time in seconds since 1970 as records write it, in UTC."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _error(attempt: Path, code: int, limit: float | None) -> str:
+def _describe_failure(attempt: Path, code: int, limit: float | None) -> str:
     """What went wrong, in a line: what the exit code means, the error in the notebook, else the log's last line."""
-    if STATUS.get(code) == "stopped":
+    if STATUS_BY_CODE.get(code) == "stopped":
         return f"Stopped: by {signal.Signals(code - 128).name}"
     if code == TIMEOUT:
         return f"Timeout: not done after {limit:g} seconds"
-    raised = _raised(attempt / "executed.ipynb")
-    if code in MEANING:
-        return MEANING[code] + (f" ({raised})" if raised else "")
-    said = (attempt / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return raised or (said[-1][:500] if said else f"ended with exit code {code} and said nothing")
+    raised = _notebook_error(attempt / "executed.ipynb")
+    if code in ERROR_BY_CODE:
+        return ERROR_BY_CODE[code] + (f" ({raised})" if raised else "")
+    log = (attempt / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return raised or (log[-1][:500] if log else f"ended with exit code {code} and an empty log")
 
 
-def _raised(notebook: Path) -> str:
+def _notebook_error(notebook: Path) -> str:
     """The error that an executed notebook shows, `Name: message`, or nothing."""
     try:
         cells = read_json(notebook)["cells"]
@@ -221,8 +225,12 @@ def _raised(notebook: Path) -> str:
     return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())[:500]
 
 
-def execute(arguments: list[str]) -> int:
-    """The other side, in papermill's process: run the notebook of a params.json into an attempt's folder."""
+def execute_notebook(arguments: list[str]) -> int:
+    """Execute the notebook of a cell, in papermill's process, and return the exit code.
+
+    Args:
+        arguments: the cell's params.json, the attempt's folder, the kernel's name, a folder for sockets.
+    """
     path, attempt, kernel, sockets = Path(arguments[0]), Path(arguments[1]), arguments[2], arguments[3]
     _end_with_runner()
     import papermill
@@ -230,14 +238,14 @@ def execute(arguments: list[str]) -> int:
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
-    given = read_json(path)
+    params = read_json(path)
     # sockets in a folder of our own: no ports open to others, none taken between two kernels' starts
     local = Config(KernelManager={"transport": "ipc", "connection_file": f"{sockets}/kernel.json"})
     try:
         papermill.execute_notebook(
-            str(paths.resolve(given["notebook"])),
+            str(paths.resolve(params["notebook"])),
             str(attempt / "executed.ipynb"),
-            given["parameters"],
+            params["parameters"],
             kernel_name=kernel,
             cwd=str(paths.ROOT),
             progress_bar=False,
@@ -258,9 +266,9 @@ def execute(arguments: list[str]) -> int:
 
 
 def _end_with_runner() -> None:
-    """End this process and its children when the runner is gone, even by SIGKILL, which tells nobody.
+    """End this process and its children when the runner ends, even by SIGKILL.
 
-    A warm process is no child of the runner; there the server sees to it (warm.py).
+    A warm process is no child of the runner; there the server takes care of it (prefork.py).
     """
     runner = int(os.environ["XLT_RUNNER"])
     if "XLT_WARM" in os.environ and os.getppid() != runner:
