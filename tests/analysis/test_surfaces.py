@@ -89,7 +89,7 @@ def test_an_arm_that_falls_is_noted():
 
 def test_scores_at_chance_have_a_constant_surface():
     surface = surfaces.choose_surface(sample_around(lambda p, i: 1.0, noise=0.01, n=500))
-    assert surface.form == "constant" and any("all scores are at chance" in note for note in surface.notes)
+    assert surface.form == "constant" and any("all scores are at the zero point" in note for note in surface.notes)
 
 
 def test_one_seed_has_a_surface_and_a_note():

@@ -70,3 +70,20 @@ def test_a_task_that_nobody_knows_is_refused_by_name(tmp_path):
     table = results_table(simulated.study(tmp_path / "s", notebooks=False)).replace({"task": {"sst": "stt"}})
     with pytest.raises(ValueError, match="stt"):
         transfer_scores.normalised_scores(table)
+
+
+def test_a_score_is_counted_from_the_zero_point_of_its_own_test():
+    row = {
+        "phase": "target",
+        "main": True,
+        "seed": 0,
+        "tokens": 0,
+        "arm": "",
+        "examples": 0,
+        "folder": "a",
+        "cell": "a",
+    }
+    row |= {"task": "sst", "language": "de", "n": 80}
+    table = pd.DataFrame([row | {"value": 0.71, "zero": 53 / 80}, row | {"seed": 1, "value": 0.71, "zero": None}])
+    scores = transfer_scores.normalised_scores(table)["score"]
+    assert scores.tolist() == pytest.approx([(0.71 - 53 / 80) / (27 / 80), 0.42])

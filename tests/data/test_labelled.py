@@ -26,9 +26,10 @@ def test_rows_labelled_minus_one_are_dropped_and_counted(tmp_path):
     assert rows.dropped == {"labelled -1": 1}
 
 
-def test_a_limit_spreads_over_the_whole_split(tmp_path):
+def test_a_limit_draws_from_the_whole_split_in_its_order(tmp_path):
     write(tmp_path, "nyu-mll/multi_nli", "default", "train", *nli([0] * 100))
-    assert [row["id"] for row in read("mnli", "train", tmp_path, limit=3)] == ["0", "49", "99"]
+    numbers = [int(row["id"]) for row in read("mnli", "train", tmp_path, limit=30)]
+    assert numbers == sorted(set(numbers)) and numbers[0] < 15 and numbers[-1] > 85
 
 
 def test_several_data_sets_are_one_under_one_head(tmp_path):
@@ -220,3 +221,27 @@ def test_real_data_pass_the_same_checks(name):
         assert len(labelled.read_examples(SplitRef(task, "train", place))) >= 1_600
     for language in {"tydiqa": ["sw"], "bucc2018": ["zh"]}.get(name, ["de"]) if task.test else []:
         assert labelled.is_scorable(SplitRef(task, "test", place, language))
+
+
+def test_a_subset_holds_the_labels_in_the_proportions_of_the_whole():
+    """Evenly spaced rows of a file whose labels alternate hold 53 positive ones of 80; a draw by label holds 40."""
+    alternating = [{"id": str(number), "label": number % 2} for number in range(580)]
+    for seed in range(5):
+        positions = labelled.draw_subset(alternating, 80, seed)
+        assert positions == sorted(set(positions)) and len(positions) == 80
+        assert sum(alternating[position]["label"] for position in positions) == 40
+    skewed = [{"id": str(number), "label": int(number < 30)} for number in range(90)]
+    assert sum(skewed[position]["label"] for position in labelled.draw_subset(skewed, 31, 0)) in (10, 11)
+
+
+def test_a_subset_depends_on_the_seed_and_parallel_files_give_the_same_rows(world):
+    split = labelled.SplitRef(TASKS["xnli"], "test", world, "xa", limit=60, seed=1)
+    ids = [row["id"] for row in labelled.read_examples(split)]
+    assert [row["id"] for row in labelled.read_examples(replace(split, language="xh"))] == ids
+    assert [row["id"] for row in labelled.read_examples(split)] == ids
+    assert [row["id"] for row in labelled.read_examples(replace(split, seed=2))] != ids
+
+
+def test_rows_without_a_label_are_drawn_as_one_group(world):
+    tagged = labelled.read_examples(labelled.SplitRef(TASKS["udpos"], "test", world, "xa", limit=40, seed=3))
+    assert len({row["id"] for row in tagged}) == 40

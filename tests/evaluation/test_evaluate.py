@@ -87,7 +87,9 @@ def test_the_examples_of_each_test_are_encoded_once(name, world, checkpoint, mon
 
     monkeypatch.setattr(evaluate, "encode", recorded)
     learner = objectives.TaskHead(model, TASKS[name], seed=0).eval()
-    evaluate.evaluate_task(learner, "test", ["en", "xa"], EvaluationConfig(world, tokenizer, 64, 10, [("typos", 0.2)]))
+    evaluate.evaluate_task(
+        learner, "test", ["en", "xa"], EvaluationConfig(world, tokenizer, 64, 10, perturbations=[("typos", 0.2)])
+    )
     assert splits == [("test", code, under) for code in ("en", "xa") for under in (None, ("typos", 0.2))]
 
 
@@ -205,3 +207,27 @@ def test_a_real_encoder_finds_translations_as_well_as_was_measured_elsewhere():
     value = {row["metric"]: row["value"] for row in evaluation.results}
     assert value["accuracy, layer 12"] == pytest.approx(0.813, abs=0.01)
     assert value["accuracy, layer 0"] == pytest.approx(0.105, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "gold", "zero"),
+    [
+        ("sst", [1] * 53 + [0] * 27, 53 / 80),  # the majority class
+        ("xnli", [0, 1, 2], 1 / 3),  # chance
+        ("qqp", [1, 1, 1, 0], (3 / 4 + 6 / 7) / 2),  # the mean of accuracy and F1 of "duplicate" for all
+        ("qqp", [0, 0, 0, 0, 1], 1 / 2),  # "not duplicate" for all has an F1 of 0: (4/5 + 0) / 2, below chance
+        ("udpos", [[7, 7, 1], [7, 1]], 0.0),  # one tag throughout is one chunk a sentence, and none is right
+    ],
+)
+def test_the_zero_point_is_the_better_of_chance_and_one_label_for_all(name, gold, zero):
+    assert evaluate.zero_score(TASKS[name], gold) == pytest.approx(zero)
+
+
+def test_every_main_score_comes_with_the_zero_point_of_its_own_examples(world, checkpoint):
+    model, tokenizer = encoders.load_encoder(checkpoint)
+    learner = objectives.TaskHead(model, TASKS["sst"], 0)
+    config = EvaluationConfig(world, tokenizer, 64, 31, seed=4)
+    for part in ("test", "development"):
+        for row in evaluate.evaluate_task(learner, part, ["en"], config).results:
+            gold = [example["label"] for example in labelled.read_examples(config.split(TASKS["sst"], part, "en"))]
+            assert len(gold) == 31 and row["zero"] == max(gold.count(label) for label in (0, 1)) / 31

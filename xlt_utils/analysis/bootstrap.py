@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xlt_utils.analysis.intervals import Interval, t_factor
-from xlt_utils.analysis.transfer_scores import MEANS, targets_of
-from xlt_utils.data.tasks import TASKS
+from xlt_utils.analysis.transfer_scores import MEANS, targets_of, zero_points
 
 CELL = ["arm", "tokens", "examples"]
 LEVELS = ("seeds", "languages", "crossed", "examples")
@@ -68,7 +67,7 @@ def build_grid_sample(
     Args:
         scores: `normalised_scores`.
         target: a task, or the mean of a group as in MEANS.
-        column: `score`, chance at 0 and the ceiling at 1, or `value`, the raw share.
+        column: `score`, the zero point at 0 and the ceiling at 1, or `value`, the raw share.
         use_english: take the English score, which has no spread over languages.
 
     Raises:
@@ -80,9 +79,8 @@ def build_grid_sample(
     if part.empty:
         english = " in English" if use_english else ""
         raise ValueError(f"no score of {target}{english}; there are {set(scores['task'])}")
-    chance = part["task"].map({name: task.chance for name, task in TASKS.items()}).astype(float)
     binomial = part["value"] * (1 - part["value"]) / part["n"]  # of a share of n; near enough for an F1
-    scale = 1 - chance if column == "score" else 1.0
+    scale = 1 - zero_points(part) if column == "score" else 1.0
     part = part.assign(variance=(binomial / scale**2).clip(lower=0).fillna(0))
     index, columns = ["seed", *CELL], ["task", "language"]
     seeds = sorted(set(part["seed"]))

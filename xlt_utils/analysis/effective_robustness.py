@@ -8,7 +8,7 @@ import pandas as pd
 from xlt_utils.analysis import bootstrap
 from xlt_utils.analysis.bootstrap import GridSample
 from xlt_utils.analysis.intervals import Interval
-from xlt_utils.data.tasks import TASKS
+from xlt_utils.analysis.transfer_scores import zero_points
 
 EDGE = 0.01  # a share is kept this far from 0 and 1 before its logit is taken
 
@@ -46,7 +46,7 @@ def effective_robustness_table(scores: pd.DataFrame, draws: int = 300, seed: int
             is_here = ((cells["arm"] == arm) & (cells["examples"] == examples)).to_numpy()
             if not is_here.any():
                 continue
-            scale = 1 / (1 - TASKS[task].chance)
+            scale = 1 / (1 - float(zero_points(scores[scores["task"] == task]).mean()))
             values = {
                 level: _above_curve(english_grids[level], other_grids[level], is_base, is_here) * scale
                 for level in bootstrap.LEVELS

@@ -212,11 +212,12 @@ def choose_surface(sample: GridSample) -> Surface:
     """The form whose fits without the largest rung of P, of I, and of both come closest to what was held out.
 
     `held_out` on the result is every tried form's mean of the three errors; the notes say which forms were not
-    tried and why, and what about the data (no I, missing cells, falling arms, scores at chance) a reader must know.
+    tried and why, and what about the data (no I, missing cells, falling arms, scores at the zero point) a reader must
+    know.
     """
     sizes = grid_sizes(sample)
     error, notes = 1 - sample.mean, list(_data_notes(sample))
-    if any("all scores are at chance" in note for note in notes):
+    if any("all scores are at the zero point" in note for note in notes):
         return replace(fit_surface(sample, "constant"), notes=(*notes, "the surface is constant"))
     held_out = {}
     for form in FORMS:
@@ -277,9 +278,9 @@ def _data_notes(sample: GridSample) -> Iterator[str]:
     noise = np.sqrt((sample.seeds**2).sum(axis=0).mean() + (sample.examples**2).sum(axis=0))
     is_at_chance = sample.mean <= 3 * noise
     if is_at_chance.all():
-        yield "all scores are at chance (within three standard errors)"
+        yield "all scores are at the zero point (within three standard errors)"
     elif is_at_chance.any():
-        yield f"{is_at_chance.sum()} of {len(cells)} cells are at chance (within three standard errors)"
+        yield f"{is_at_chance.sum()} of {len(cells)} cells are at the zero point (within three standard errors)"
     if sample.n_seeds > 1:
         rungs = example_rungs(sample)
         if rungs.complete:

@@ -15,8 +15,11 @@ MEANS = {"trained": TRAINED, "retrieval": RETRIEVAL}
 
 
 def normalised_scores(table: pd.DataFrame) -> pd.DataFrame:
-    """The target runs' main scores, one row a run, task and language: `score` has chance at 0 and the
-    ceiling at 1 (below chance is negative), `group` is trained or retrieval, `arm` is "" without one.
+    """The target runs' main scores, one row a run, task and language: `score` has the `zero` point at 0 and the ceiling
+    at 1 (worse than that is negative), `group` is trained or retrieval, `arm` is "" without one.
+
+    The zero point is the better of chance and the majority class of the very examples that were tested; of records that
+    do not hold it, chance.
 
     Raises:
         ValueError: a task is not in TASKS, or two runs have the same place on the grid and would pass for one.
@@ -29,12 +32,18 @@ def normalised_scores(table: pd.DataFrame) -> pd.DataFrame:
     repeated = rows[rows.duplicated([*PLACE, "task", "language"], keep=False)]
     if len(repeated):
         raise ValueError(f"runs at the same place on the grid: {', '.join(sorted(set(repeated['folder'])))}; keep one")
-    chance = rows["task"].map({name: task.chance for name, task in TASKS.items()}).astype(float)
-    rows["score"] = (rows["value"].astype(float) - chance) / (1 - chance)
+    rows["zero"] = zero_points(rows)
+    rows["score"] = (rows["value"].astype(float) - rows["zero"]) / (1 - rows["zero"])
     rows["group"] = ["trained" if TASKS[name].trains else "retrieval" for name in rows["task"]]
     rows[["seed", "tokens", "examples"]] = rows[["seed", "tokens", "examples"]].astype(int)
-    columns = [*PLACE, "task", "group", "language", "value", "score", "n", "cell"]
+    columns = [*PLACE, "task", "group", "language", "value", "zero", "score", "n", "cell"]
     return rows[columns].sort_values([*PLACE, "task", "language"], ignore_index=True)
+
+
+def zero_points(results: pd.DataFrame) -> pd.Series:
+    """Of each row of results the score of whoever knows nothing, as its record has it; where it has none, chance."""
+    chance = results["task"].map({name: task.chance for name, task in TASKS.items()}).astype(float)
+    return results["zero"].astype(float).fillna(chance) if "zero" in results else chance
 
 
 def targets_of(scores: pd.DataFrame) -> list[str]:

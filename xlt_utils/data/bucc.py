@@ -1,7 +1,7 @@
 """The files of the BUCC 2018 shared task, checked as they are read. In goes a folder, out come two monolingual sides
 and the gold pairs between them, or a smaller sample that keeps the density of pairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,22 +18,23 @@ class Bitext(NamedTuple):
     gold: list[Pair]
 
 
-def sample_bitext(bitext: Bitext, limit: int) -> Bitext:
+def sample_bitext(bitext: Bitext, limit: int, seed: Sequence[int]) -> Bitext:
     """A smaller task, at most `limit` sentences a side: both sides and the gold pairs shrink by the same share.
 
-    Gold pairs (two at least, for cross-fitting) and sentences without a translation are evenly spaced. The sentences
+    Gold pairs (two at least, for cross-fitting) and sentences without a translation are drawn by `seed`. The sentences
     of a pair that is not sampled are left out, so that every translation in the sample is gold.
     """
     gold = bitext.gold
     share = limit / max(len(bitext.foreign), len(bitext.english))
     if share >= 1:
         return bitext
-    sampled_pairs = _evenly_spaced(gold, min(limit, max(2, round(share * len(gold)))))
+    random = np.random.default_rng(seed)
+    sampled_pairs = _draw(gold, random, min(limit, max(2, round(share * len(gold)))))
     sides = []
     for column, side in enumerate((bitext.foreign, bitext.english)):
         ids, translated = ({pair[column] for pair in pairs} for pairs in (sampled_pairs, gold))
         untranslated = [row["id"] for row in side if row["id"] not in translated]
-        ids |= set(_evenly_spaced(untranslated, max(0, round(share * len(side)) - len(ids))))
+        ids |= set(_draw(untranslated, random, max(0, round(share * len(side)) - len(ids))))
         sides.append([row for row in side if row["id"] in ids])
     foreign_ids, english_ids = ({row["id"] for row in side} for side in sides)
     return Bitext(sides[0], sides[1], [pair for pair in gold if pair[0] in foreign_ids and pair[1] in english_ids])
@@ -87,5 +88,6 @@ def _lines(file: Path, expected: str) -> Iterator[tuple[str, str, str]]:
         yield place, first, second
 
 
-def _evenly_spaced(items: list, count: int) -> list:
-    return [items[place] for place in np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)]
+def _draw(items: list, random: np.random.Generator, count: int) -> list:
+    """So many of the items, or all, in their order."""
+    return [items[place] for place in sorted(random.permutation(len(items))[:count].tolist())]

@@ -7,7 +7,7 @@ Beside `id` (str), an example has by format: classification `text`, perhaps `tex
 
 import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from xlt_utils.data.languages import LANGUAGES
 from xlt_utils.data.loading import DataError, MissingData, describe_split, local_folder, read_split
 from xlt_utils.data.tasks import TASKS, Source, Task
 
+TEST_SUBSET = 6  # a stream of random numbers of its own: those of training are 1 to 5
 OTHER = "<other>"  # the label of what training never shows, where a task takes its labels from its training data
 
 
@@ -32,7 +33,7 @@ class SplitRef:
     Attributes:
         part: `train`, `translated`, `development` or `test`.
         data: the place, as `loading.locate` gives it.
-        limit: so many examples at most (of mining: sentences a side), evenly spaced; None: all.
+        limit: so many examples at most (of mining: sentences a side), drawn by `seed`; None: all.
         side: of retrieval one column (`text`, `text2`), of mining one side (`foreign`, `english`).
         perturbation: a kind and a share of the words (perturb.py).
     """
@@ -42,6 +43,7 @@ class SplitRef:
     data: str
     language: str = "en"
     limit: int | None = None
+    seed: int = 0
     side: str = ""
     perturbation: tuple[str, float] | None = None
 
@@ -96,11 +98,34 @@ def read_examples(split: SplitRef) -> Examples:
     else:
         examples = _read_all_sources(split)
     if split.limit and split.limit < len(examples) and split.task.format != "mining":
-        evenly_spaced = np.linspace(0, len(examples) - 1, split.limit).astype(int)
-        examples[:] = [examples[number] for number in evenly_spaced]
+        examples[:] = [examples[number] for number in draw_subset(examples, split.limit, split.seed)]
     if split.perturbation:
         examples[:] = [perturb.perturb_example(row, *split.perturbation, seed=0) for row in examples]
     return examples
+
+
+def draw_subset(examples: Sequence[dict], size: int, seed: int) -> list[int]:
+    """The positions, rising, of a random subset that holds the labels in the proportions of the whole.
+
+    Evenly spaced rows would not do: in a file whose labels alternate they hold one label more often. Files of parallel
+    translations, whose labels stand in one order, give the same positions.
+
+    Args:
+        examples: with an index as `label`, or without one (tags, answers, sentences: one group).
+        size: fewer than there are.
+        seed: of the draw.
+    """
+    positions_by_label: dict[int, list[int]] = {}
+    for position, row in enumerate(examples):
+        label = row.get("label")
+        positions_by_label.setdefault(label if isinstance(label, int) else 0, []).append(position)
+    groups = [positions_by_label[label] for label in sorted(positions_by_label)]
+    shares = np.array([len(group) * size / len(examples) for group in groups])
+    counts = np.floor(shares).astype(int)
+    counts[np.argsort(counts - shares, kind="stable")[: size - counts.sum()]] += 1  # the largest remainders
+    random = np.random.default_rng([seed, TEST_SUBSET])
+    drawn = [random.permutation(group)[:count] for group, count in zip(groups, counts, strict=True)]
+    return sorted(np.concatenate(drawn).tolist())
 
 
 def read_sides(split: SplitRef) -> tuple[Examples, Examples, list[bucc.Pair]]:
@@ -109,7 +134,7 @@ def read_sides(split: SplitRef) -> tuple[Examples, Examples, list[bucc.Pair]]:
     source = gold_split(split)
     bitext = read_bitext_split(source, split.data, split.language)
     if split.limit:
-        bitext = bucc.sample_bitext(bitext, split.limit)
+        bitext = bucc.sample_bitext(bitext, split.limit, [split.seed, TEST_SUBSET])
     places = [split.describe(source)]
     foreign = Examples((row | {"side": "foreign"} for row in bitext.foreign), places=places)
     english = Examples((row | {"side": "english"} for row in bitext.english), places=places)

@@ -3,6 +3,7 @@ and facts: result rows of (task, language, metric, value, n, perturbation), and 
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,7 +30,7 @@ class EvaluationConfig:
     Attributes:
         data: the place, as `loading.locate` gives it.
         length: tokens a row at most.
-        limit: examples a language at most; None: all.
+        limit: examples a language at most, drawn by `seed`; None: all.
         perturbations: kinds and shares of the words under which each test is repeated.
     """
 
@@ -37,11 +38,12 @@ class EvaluationConfig:
     tokenizer: PreTrainedTokenizerFast
     length: int
     limit: int | None = None
+    seed: int = 0
     perturbations: Sequence[tuple[str, float]] = ()
 
     def split(self, task: Task, part: str, language: str, perturbation: tuple[str, float] | None = None) -> SplitRef:
         """The examples of one test."""
-        return SplitRef(task, part, self.data, language, self.limit, perturbation=perturbation)
+        return SplitRef(task, part, self.data, language, self.limit, self.seed, perturbation=perturbation)
 
     def encode(self, split: SplitRef) -> Encoded:
         """These examples as tokens."""
@@ -57,7 +59,13 @@ class Evaluation:
     facts: dict[str, dict] = field(default_factory=dict)
 
     def add(
-        self, split: SplitRef, scores: dict[str, float], n: int, facts: dict, predictions: Iterable[PredictionRow]
+        self,
+        split: SplitRef,
+        scores: dict[str, float],
+        zero: float,
+        n: int,
+        facts: dict,
+        predictions: Iterable[PredictionRow],
     ) -> None:
         """Add one test. Its main score is marked, on unperturbed test data only; under a perturbation only the main
         metric is kept. Predictions are kept of test data.
@@ -65,6 +73,7 @@ class Evaluation:
         Args:
             split: the examples of the test.
             scores: by metric, 0..1.
+            zero: the main score of whoever knows nothing: the better of chance and one label for all.
             n: the number of examples.
             facts: what was read and dropped and, of a perturbation, the share of the words that it can change.
             predictions: one row an example.
@@ -73,7 +82,8 @@ class Evaluation:
         for metric, value in (scores | {main_metric: metrics.main_score(main_metric, scores)}).items():
             if metric == main_metric or not split.perturbation:
                 is_main = is_test and metric == main_metric and not split.perturbation
-                self.add_result(split, metric if is_test else f"{split.part} {metric}", value, n, is_main)
+                name = metric if is_test else f"{split.part} {metric}"
+                self.add_result(split, name, value, n, is_main, zero if metric == main_metric else None)
         if split.perturbation:
             self.facts[split.language].setdefault("reach", {})[split.perturbation[0]] = facts["reach"]
         else:
@@ -84,9 +94,12 @@ class Evaluation:
                 head | {"id": name, "gold": gold, "predicted": predicted} for name, gold, predicted in predictions
             ]
 
-    def add_result(self, split: SplitRef, metric: str, value: float, n: int, is_main: bool = False) -> None:
+    def add_result(
+        self, split: SplitRef, metric: str, value: float, n: int, is_main: bool = False, zero: float | None = None
+    ) -> None:
         """Add one result row."""
-        row = {"task": split.task.name, "language": split.language, "metric": metric, "value": value, "n": n}
+        row: dict[str, Any] = {"task": split.task.name, "language": split.language, "metric": metric, "value": value}
+        row |= {"zero": zero, "n": n}
         self.results.append(row | {"main": is_main, "perturbation": split.perturbation_name})
 
 
@@ -104,13 +117,13 @@ def evaluate_task(objective: TaskHead, part: str, languages: Sequence[str], conf
         split = config.split(task, part, language, perturbation)
         encoded = config.encode(split)
         if task.format == "span":
-            scores, rows = _score_answers(objective, encoded, split, threshold)
+            scores, rows, zero = _score_answers(objective, encoded, split, threshold)
         else:
             gold, predicted = predict.gold_labels(task, encoded), predict.predict_labels(objective, encoded)
-            scores = _LABEL_SCORES[task.format](task, gold, predicted)
+            scores, zero = _LABEL_SCORES[task.format](task, gold, predicted), zero_score(task, gold)
             texts = ([_label_text(task, label) for label in labels] for labels in (gold, predicted))
             rows = list(zip(encoded.ids.tolist(), *texts, strict=True))
-        evaluation.add(split, scores, len(encoded.ids), encoded.facts, rows)
+        evaluation.add(split, scores, zero, len(encoded.ids), encoded.facts, rows)
     return evaluation
 
 
@@ -131,7 +144,7 @@ def evaluate_retrieval(
         split = config.split(task, "test", language, perturbation)
         retrieval = _RETRIEVERS[task.format](model, config, split, [main_layer] if perturbation else layers)
         scores, rows = retrieval.layers[main_layer]
-        evaluation.add(split, scores, retrieval.n, retrieval.facts, rows)
+        evaluation.add(split, scores, task.chance, retrieval.n, retrieval.facts, rows)
         for layer, (scores, _) in retrieval.layers.items() if not perturbation else ():
             evaluation.add_result(split, f"{task.metric}, layer {layer}", scores[task.metric], retrieval.n)
     return evaluation
@@ -204,9 +217,10 @@ def _answers(objective: TaskHead, encoded: Encoded, split: SplitRef) -> tuple[li
 
 def _score_answers(
     objective: TaskHead, encoded: Encoded, split: SplitRef, threshold: float | None
-) -> tuple[dict[str, float], list[PredictionRow]]:
-    """The scores of the answers and their prediction rows. Questions of a task with unanswerable ones are left
-    unanswered above the `threshold`; on development data, where it is tuned, the scores are SQuAD 2.0's best ones."""
+) -> tuple[dict[str, float], list[PredictionRow], float]:
+    """The scores of the answers, their prediction rows, and the score of leaving all unanswered. Questions of a task
+    with unanswerable ones are left unanswered above the `threshold`; on development data, where it is tuned, the scores
+    are SQuAD 2.0's best ones."""
     gold, texts, margins = _answers(objective, encoded, split)
     if objective.task.unanswerable and threshold is None:
         best = metrics.best_answer_scores(gold, texts, margins)
@@ -215,7 +229,21 @@ def _score_answers(
         texts = texts if threshold is None else metrics.abstain(texts, margins, threshold)
         scores = metrics.answer_scores(gold, texts, split.language if split.task.rules == "mlqa" else None)
     gold_texts = [json.dumps(answers, ensure_ascii=False) for answers in gold]
-    return scores, list(zip(encoded.ids.tolist(), gold_texts, texts, strict=True))
+    unanswerable = sum(not answers for answers in gold) / len(gold)
+    rows = list(zip(encoded.ids.tolist(), gold_texts, texts, strict=True))
+    return scores, rows, max(objective.task.chance, unanswerable)
+
+
+def zero_score(task: Task, gold: list) -> float:
+    """The main score of whoever knows nothing about some labels: the better of chance and the best label given to all
+    (of tags: the most frequent one)."""
+    if task.format == "tagging":
+        most_frequent = Counter(tag for tags in gold for tag in tags).most_common(1)[0][0]
+        guesses: list[list] = [[[most_frequent] * len(tags) for tags in gold]]
+    else:
+        guesses = [[label] * len(gold) for label in sorted(set(gold))]
+    score = _LABEL_SCORES[task.format]
+    return max(task.chance, *(metrics.main_score(task.metric, score(task, gold, guess)) for guess in guesses))
 
 
 def _class_scores(task: Task, gold: list[int], predicted: list[int]) -> dict[str, float]:

@@ -30,7 +30,7 @@ class FineTuneConfig:
         warmup: share of the steps.
         patience: epochs without a better English development score that end the training; None: all epochs.
         devices: processes that share each batch.
-        evaluation_examples: a language at most; None: all.
+        evaluation_examples: a language at most, drawn by the seed; None: all.
         perturbations: kinds and shares of the words under which each test is repeated.
     """
 
@@ -90,7 +90,9 @@ def fine_tune(
     """
     task = labelled.complete_task(name, data)
     model, tokenizer = encoders.load_encoder(checkpoint)
-    tests = EvaluationConfig(data, tokenizer, config.length, config.evaluation_examples, config.perturbations)
+    tests = EvaluationConfig(
+        data, tokenizer, config.length, config.evaluation_examples, config.seed, config.perturbations
+    )
     if not task.trains:
         return FineTuneResult(evaluate.evaluate_retrieval(model, task, languages, tests))
     encoded = encoding.encode(SplitRef(task, "train", data), tokenizer, config.length)

@@ -61,13 +61,15 @@ class CurvePoint(Row):
 
 
 class Result(Row):
-    """One score, 0..1, over `n` test examples; `main` marks the metric that is the task's score, `perturbation` says
-    what was done to the test's text (`typos 10%`), if anything."""
+    """One score, 0..1, over `n` test examples; `zero` is the score of whoever knows nothing about these examples, the
+    better of chance and their majority class (None: records of schema 2 do not hold it); `main` marks the metric that
+    is the task's score, `perturbation` says what was done to the test's text (`typos 10%`), if anything."""
 
     task: str
     language: str
     metric: str
     value: float = Field(ge=0, le=1)
+    zero: float | None = None
     n: int = Field(ge=0)
     main: bool = True
     perturbation: str = ""
@@ -84,7 +86,7 @@ class Record(Row):
     """What one run did and measured. Fields with a default may be missing in older records; a field that changes its
     meaning raises `schema`."""
 
-    version: int = Field(default=run_hash.SCHEMA, alias="schema", ge=run_hash.SCHEMA, le=run_hash.SCHEMA)
+    version: int = Field(default=run_hash.SCHEMA, alias="schema", ge=run_hash.OLDEST_SCHEMA, le=run_hash.SCHEMA)
     study: str
     phase: str
     cell: str

@@ -211,7 +211,7 @@ def _best_for_each(evidence: Evidence) -> ClaimOutcome:
     why = f"over the {first} targets, {sum(target in XTREME for target in groups[first])} of XTREME's nine"
     if len(gains) > 1:
         why += f"; over the {len(groups['retrieval'])} of retrieval {evidence.figure(gains['retrieval'])}"
-    why += "; the parent's points are raw, here chance is 0"
+    why += "; the parent's points are raw, here the zero point is 0"
     return _outcome_of_positive(gains[first], evidence, why)
 
 

@@ -68,8 +68,14 @@ class Findings:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The target runs' main scores on the scale from chance to the ceiling."""
+        """The target runs' main scores on the scale from the zero point to the ceiling."""
         return transfer_scores.normalised_scores(self.results)
+
+    @property
+    def has_zero_points(self) -> bool:
+        """Whether every record holds the zero points of its tests; those of schema 2 do not."""
+        main = self.results[self.results["main"].astype(bool)]
+        return bool(main["zero"].notna().all())
 
     @cached_property
     def zero_shot(self) -> pd.DataFrame:

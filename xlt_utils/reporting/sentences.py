@@ -213,11 +213,11 @@ def _learning(findings: Findings) -> list[str]:
         return []
     opening = "In English (development data, largest I, mean over P)"
     if len(rows) > MOST_NAMED:
-        above = sum(row["over P"].low > row["chance"] for row in rows)
-        return [f"{opening} {above} of {len(rows)} pairs of a task and an arm score above chance (95 % CI)."]
+        above = sum(row["over P"].low > row["zero"] for row in rows)
+        return [f"{opening} {above} of {len(rows)} pairs of a task and an arm score above the zero point (95 % CI)."]
     names = [row["task"] if row["arm"] == row["task"] else f"{row['task']} ({row['arm']})" for row in rows]
     scores = [
-        f"{name} reaches {row['over P'].text('')}, chance {number_text(row['chance'])}"
+        f"{name} reaches {row['over P'].text('')}, zero point {number_text(row['zero'])}"
         for name, row in zip(names, rows, strict=True)
     ]
     return [f"{opening} {'; '.join(scores)}."]

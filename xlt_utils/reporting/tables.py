@@ -11,7 +11,7 @@ from xlt_utils import paths
 from xlt_utils.analysis import robustness
 from xlt_utils.analysis.arms import Arm
 from xlt_utils.analysis.intervals import t_interval
-from xlt_utils.analysis.transfer_scores import PLACE
+from xlt_utils.analysis.transfer_scores import PLACE, zero_points
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import join_words, number_text, short_size
 from xlt_utils.records.record import Record
@@ -111,7 +111,7 @@ def gain_matrix(findings: Findings) -> dict[str, Any]:
 
 def learning_table(findings: Findings) -> pd.DataFrame:
     """How well the intermediate tasks were learnt, on English development data: an arm can only transfer what it has
-    learnt. A row an arm, task and I, controls last, with the task's metric and chance; a column of means over seeds
+    learnt. A row an arm, task and I, controls last, with the task's metric and zero point; a column of means over seeds
     for each P; and `over P`, the interval of the seeds' means over the rungs of P that all seeds have."""
     results = findings.results[findings.results["phase"] == "intermediate"]
     main_metric = "development " + results["task"].map(lambda name: TASKS[name].metric if name in TASKS else "")
@@ -122,10 +122,10 @@ def learning_table(findings: Findings) -> pd.DataFrame:
         scores = part.pivot_table(index="tokens", columns="seed", values="value")
         scores = scores.reindex(index=rungs, columns=findings.expected_seeds)
         means = {f"P = {short_size(int(rung))}": mean for rung, mean in scores.mean(axis=1, skipna=False).items()}
-        spec = {"arm": arm, "task": task, "metric": TASKS[task].metric, "chance": TASKS[task].chance}
+        spec = {"arm": arm, "task": task, "metric": TASKS[task].metric, "zero": zero_points(part).mean()}
         spec |= {"I": int(examples), "is_control": arm in findings.controls}
         rows.append(spec | means | {"over P": t_interval(scores.dropna().mean())})
-    columns = None if rows else ["arm", "task", "metric", "chance", "I", "is_control", "over P"]
+    columns = None if rows else ["arm", "task", "metric", "zero", "I", "is_control", "over P"]
     return pd.DataFrame(rows, columns=columns).sort_values(["is_control", "arm", "task", "I"], ignore_index=True)
 
 

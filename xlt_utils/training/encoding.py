@@ -126,7 +126,7 @@ def encode(split: SplitRef, tokenizer: PreTrainedTokenizerFast, length: int) -> 
         "language": split.language,
         "tokenizer": tokenization.tokenizer_fingerprint(tokenizer),
         "length": length,
-        "limit": split.limit,
+        "limit": [split.limit, split.seed] if split.limit else None,
         "side": split.side,
         "perturbation": split.perturbation,
     }

@@ -121,8 +121,8 @@ def language_score_map(scores: pd.DataFrame, distances: dict[str, float] | None 
         title += missing
     order = "by distance to English" if is_by_distance else "by code (distances not known here)"
     caption = (
-        f"Score {condition}: 0 is chance, 1 the ceiling; languages {order}, English first where the task has an "
-        f"English test. Means over {canvas.range_of_counts(data['n'], 'seed')}; n = {count_of(len(data), 'mean')}."
+        f"Score {condition}: 0 is the zero point, 1 the ceiling; languages {order}, English first where the task has "
+        f"an English test. Means over {canvas.range_of_counts(data['n'], 'seed')}; n = {count_of(len(data), 'mean')}."
     )
     scored = by_language.reindex(["en", *others]).dropna().rename({"en": "English"})
     texts = [f"{language} {number_text(score)}" for language, score in scored.items()]

@@ -55,8 +55,8 @@ def score_surface(runs: pd.DataFrame, arm: str = "", missing_cells: Sequence[dic
         else "No cell is missing."
     )
     caption = (
-        "Zero-shot score, the mean over the non-English languages: 0 is chance, 1 the ceiling; each number is a mean "
-        f"over {canvas.range_of_counts(data['n'], 'seed')}. {missing}"
+        "Zero-shot score, the mean over the non-English languages: 0 is the zero point, 1 the ceiling; each number is "
+        f"a mean over {canvas.range_of_counts(data['n'], 'seed')}. {missing}"
     )
     texts = [f"{target}: from {_range_text(ends)}." for target, ends in ranges.dropna().iterrows()]
     alt = (
@@ -92,7 +92,7 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
     canvas.shared_legend(drawing, panels)
     axis_label = "pretraining tokens P" if axis == "tokens" else f"{arm} examples I".strip()
     drawing.supxlabel(axis_label, fontsize=10)
-    drawing.supylabel("zero-shot score (0: chance)", fontsize=10)
+    drawing.supylabel("zero-shot score (0: zero point)", fontsize=10)
     ladders = data.pivot_table(index=["target", "seed", other], columns=axis, values="zero_shot", dropna=False)
     # only lines with both ends, seed by seed: a missing rung would pass for a movement
     climbs = (ladders.iloc[:, -1] - ladders.iloc[:, 0]).dropna() if len(rungs) > 1 else pd.Series(dtype=float)
@@ -107,7 +107,7 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
     counts = data.groupby(["target", other, axis])["zero_shot"].count()
     caption = (
         f"Lines are means over seeds, dots are single seeds ({n_seeds}). Rungs are evenly spaced, 0 included, so the "
-        f"axis is not to scale. Dotted: chance. n = {count_of(data['zero_shot'].count(), 'score')}."
+        f"axis is not to scale. Dotted: the zero point. n = {count_of(data['zero_shot'].count(), 'score')}."
         f"{canvas.hollow_text(counts, n_seeds)}{counted}"
     )
     noun = "tokens" if other == "tokens" else "intermediate examples"
