@@ -87,7 +87,7 @@ def test_the_margin_is_no_answers_score_minus_the_best_spans(world, vocabulary):
 
 def test_a_sentence_is_the_mean_of_its_own_tokens(world, checkpoint):
     model, tokenizer = encoders.load_encoder(checkpoint)
-    encoded = encoding.encode(SplitRef(TASKS["tatoeba"], "test", world, "xa", 10, "text"), tokenizer, 64)
+    encoded = encoding.encode(SplitRef(TASKS["tatoeba"], "test", world, "xa", 10, side="text"), tokenizer, 64)
     vectors = predict.sentence_vectors(model, encoded)
     assert vectors.shape == (3, 10, 32)
     row = encoded.tokens[encoded.starts[4] : encoded.starts[5]].astype(np.int64)

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import simulated
 from figure_studies import DISTANCES
 
@@ -41,3 +42,28 @@ def test_one_run_is_shown_with_its_best_and_its_worst_language():
     assert figure.alt == "xnli: English 0.67, best de 0.50, worst hi 0.40."
     assert np.allclose(figure.data["value"], [2 / 3, 0.5, 0.4])
     figure.image("png")
+
+
+def test_languages_are_compared_by_the_targets_that_all_of_them_have(tmp_path):
+    """German would lead by a target that Hindi lacks; by the one that both have it is behind."""
+    place = {"seed": 0, "tokens": 0, "arm": "", "examples": 0, "group": "trained", "n": 100, "cell": ""}
+    rows = [("xnli", "en", 0.9), ("xnli", "de", 0.2), ("xnli", "hi", 0.3), ("sst", "en", 0.9), ("sst", "de", 0.9)]
+    scores = pd.DataFrame([place | {"task": t, "language": code, "score": s, "value": s} for t, code, s in rows])
+    figure = by_language.language_score_map(scores)
+    assert figure.title == "At P = 0 xnli transfers best to hi (0.30), worst to de (0.20)"
+    assert "Mean score over xnli, which all languages have." in figure.alt
+    alone = by_language.language_score_map(scores[(scores["task"] == "sst") | (scores["language"] == "hi")])
+    assert alone.title == "At P = 0 no target is tested in all languages, so they are not compared"
+
+
+def test_the_gap_of_the_title_is_the_mean_over_targets_of_their_own_means(tmp_path):
+    """As in the page's sentence: a target of many languages weighs no more than one of few."""
+    place = {"seed": 0, "tokens": 0, "arm": "", "examples": 0, "group": "trained", "n": 100, "cell": ""}
+    rows = [
+        ("xnli", "en", 0.5),
+        ("xnli", "de", 0.3),
+        ("sst", "en", 0.5),
+        *(("sst", code, 0.1) for code in ("de", "hi")),
+    ]
+    scores = pd.DataFrame([place | {"task": t, "language": code, "score": s, "value": s} for t, code, s in rows])
+    assert by_language.transfer_gap(scores).title == "The transfer gap is 0.30 at P = 0"

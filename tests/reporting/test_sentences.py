@@ -37,6 +37,19 @@ def test_no_other_rung_stands_in_for_a_missing_one(tmp_path):
     assert "Over the same range" not in sentences["distance"] and "changes by" not in sentences["gap"]
 
 
+@pytest.mark.parametrize(("tasks", "answer"), [(("sst", "udpos"), "No"), (("xnli",), "Not settled by this study")])
+def test_pairs_that_share_training_data_settle_nothing(tmp_path, tasks, answer):
+    """MNLI trains XNLI itself: a gain there may be more data of the target's own."""
+
+    def truth(task, language, seed, tokens, examples):
+        return 0.2 + 0.001 * seed + (0.1 * (examples / 4096) ** 0.5 if examples else 0)
+
+    simulated.study(tmp_path / "s", truth=truth, tasks=tasks, languages=LANGUAGES, seeds=(0, 1, 2), notebooks=False)
+    told, reasons = headline(gather_findings(tmp_path / "s"))
+    assert told == answer and reasons.startswith("Less than proportional")
+    assert ("shares training data" in reasons) == (tasks == ("xnli",))
+
+
 def test_a_null_study_is_answered_with_no_claim(tmp_path):
     def truth(task, language, seed, tokens, examples):
         return 0.3 + 0.01 * ((seed * 7 + examples // 256 + tokens // 1000 + len(task)) % 3)

@@ -43,7 +43,7 @@ class EvaluationConfig:
 
     def split(self, task: Task, part: str, language: str, perturbation: tuple[str, float] | None = None) -> SplitRef:
         """The examples of one test."""
-        return SplitRef(task, part, self.data, language, self.limit, self.seed, perturbation=perturbation)
+        return SplitRef(task, part, self.data, language, self.limit, seed=self.seed, perturbation=perturbation)
 
     def encode(self, split: SplitRef) -> Encoded:
         """These examples as tokens."""

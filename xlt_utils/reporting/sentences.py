@@ -9,6 +9,7 @@ from xlt_utils.analysis import movements, proportionality, transfer_scores
 from xlt_utils.analysis.intervals import LEVEL, Interval, t_interval
 from xlt_utils.analysis.proportionality import ProportionalityVerdict
 from xlt_utils.analysis.transfer_scores import MEANS
+from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import join_words, number_text, short_size
 from xlt_utils.reporting.findings import Findings
 from xlt_utils.reporting.tables import gains_over_controls, learning_table
@@ -19,30 +20,45 @@ SINGULAR = {"rise": "rises", "fall": "falls", "do": "does", "have": "has", "were
 
 
 def headline(findings: Findings) -> tuple[str, str]:
-    """The answer to "proportional?": one to a few words, and the verdicts that it rests on."""
+    """The answer to "proportional?": one to a few words, and the verdicts that it rests on.
+
+    A yes or a no takes more than half of the testable pairs of a target and an arm that share no training data: what a
+    pair that shares some gains may be more data of the target's own.
+    """
     verdicts = _of_single_targets(findings.task_verdicts)
     names_arms = _has_several_arms(verdicts)
     pairs_by_verdict: dict[str, list[str]] = {}
     for verdict in verdicts:
         pair = f"{verdict.target} ({verdict.arm})" if names_arms else verdict.target
+        pair += ", which shares training data" if _shares_data(findings, verdict) else ""
         pairs_by_verdict.setdefault(verdict.verdict, []).append(pair)
-    names = set(pairs_by_verdict)
-    if not names - {"not testable"}:
-        answer = "Not testable on this grid"
-    elif "proportional" in names:
-        # of many slopes that are less than 1, one in twenty is expected to look like 1
-        with_slope = sum(len(pairs_by_verdict.get(name, ())) for name in WITH_SLOPE)
-        is_chance = len(pairs_by_verdict["proportional"]) <= (1 - LEVEL) * with_slope
-        answer = "Yes" if len(names) == 1 else "No" if is_chance else "Only in part"
-    elif names & {"less than proportional", "more than proportional"}:
-        answer = "No"
-    elif "undecided" in names:
-        answer = "Not settled by this study"
-    else:
-        answer = "No: no arm brings a gain"
+    apart = [verdict.verdict for verdict in verdicts if not _shares_data(findings, verdict)]
     reasons = "; ".join(f"{name}: {_pairs_text(pairs, len(verdicts))}" for name, pairs in pairs_by_verdict.items())
     nothing = "No run after intermediate tasks has one without them to compare with"
-    return answer, reasons[:1].upper() + reasons[1:] or nothing
+    testable = any(name != "not testable" for name in pairs_by_verdict)
+    return _answer(apart) if testable else "Not testable on this grid", reasons[:1].upper() + reasons[1:] or nothing
+
+
+def _answer(verdicts: list[str]) -> str:
+    """The answer that the verdicts on pairs of a target and an arm give."""
+    testable = [verdict for verdict in verdicts if verdict != "not testable"]
+    decided = [verdict for verdict in testable if verdict != "undecided"]
+    with_slope = [verdict for verdict in decided if verdict in WITH_SLOPE]
+    if decided and len(decided) == len(testable) and not with_slope:
+        return "No: no arm brings a gain"
+    if 2 * len(decided) <= len(testable) or not with_slope:
+        return "Not settled by this study"
+    proportional = with_slope.count("proportional")
+    # of many slopes that are less than 1, one in twenty is expected to look like 1
+    if proportional <= (1 - LEVEL) * len(with_slope):
+        return "No"
+    return "Yes" if proportional == len(decided) else "Only in part"
+
+
+def _shares_data(findings: Findings, verdict: ProportionalityVerdict) -> bool:
+    """Whether training examples of the target are among those of the arm."""
+    tasks = findings.arm_specs[verdict.arm].tasks
+    return any(TASKS[verdict.target].shares_data_with(TASKS[task]) for task in tasks if task in TASKS)
 
 
 def _of_single_targets(verdicts: Iterable[ProportionalityVerdict]) -> list[ProportionalityVerdict]:

@@ -51,7 +51,9 @@ def transfer_gap(scores: pd.DataFrame, distances: dict[str, float] | None = None
         axes.set_title(target)
     canvas.shared_legend(drawing, panels)
     drawing.supxlabel("transfer gap: English minus the language", fontsize=10)
-    by_rung = data.groupby("tokens")["gap"].agg(mean="mean", n="count")
+    # as in the sentence on the gap: the mean over targets of the mean over a target's languages
+    by_target = data.groupby(["tokens", "target", "seed"])["gap"].mean().groupby(["tokens", "target"]).mean()
+    by_rung = by_target.groupby("tokens").mean().to_frame("mean").assign(n=data.groupby("tokens")["gap"].count())
     n_planned = len(data[["target", "language"]].drop_duplicates()) * n_seeds
     title = "No target with an English test"
     if len(by_rung):
@@ -109,14 +111,20 @@ def language_score_map(scores: pd.DataFrame, distances: dict[str, float] | None 
     missing = ""
     if (at_largest["n"] < n_seeds).any():
         missing = f" (seeds are missing: {canvas.range_of_counts(at_largest['n'], 'seed')} of {n_seeds})"
-    by_language = at_largest.groupby("language")["score"].mean()
-    ends = by_language.drop("en", errors="ignore")
-    title = "No scores yet"
-    if len(ends):
+    by_target = at_largest.pivot(index="language", columns="target", values="score")
+    # languages are compared by the targets that all of them have: a mean over others would compare targets
+    common = by_target.columns[by_target.drop("en", errors="ignore").notna().all()]
+    by_language = by_target[common].mean(axis=1)
+    ends = by_language.drop("en", errors="ignore").dropna()
+    place = f"At P = {short_size(rungs[-1])}" if rungs else ""
+    named = f"the {group} targets" if len(common) == by_target.shape[1] else join_words(common)
+    if by_target.empty:
+        title = "No scores yet"
+    elif not len(ends):
+        title = f"{place} no target is tested in all languages, so they are not compared{missing}"
+    else:
         best, worst = ends.idxmax(), ends.idxmin()
-        title = (
-            f"At P = {short_size(rungs[-1])} the {group} targets transfer best to {best} ({number_text(ends[best])})"
-        )
+        title = f"{place} {named} transfer{'s' if len(common) == 1 else ''} best to {best} ({number_text(ends[best])})"
         title += f", worst to {worst} ({number_text(ends[worst])})" if len(ends) > 1 else ""
         title += missing
     order = "by distance to English" if is_by_distance else "by code (distances not known here)"
@@ -126,8 +134,7 @@ def language_score_map(scores: pd.DataFrame, distances: dict[str, float] | None 
     )
     scored = by_language.reindex(["en", *others]).dropna().rename({"en": "English"})
     texts = [f"{language} {number_text(score)}" for language, score in scored.items()]
-    place = f" at P = {short_size(rungs[-1])}" if rungs else ""
-    alt = f"Mean score over the {group} targets that test a language{place}{missing}: {join_words(texts)}."
+    alt = f"Mean score over {named}, which all languages have. {place}{missing}: {join_words(texts) or 'none'}."
     return Figure("languages", drawing, data, title, caption, alt)
 
 

@@ -48,7 +48,7 @@ def score_surface(runs: pd.DataFrame, arm: str = "", missing_cells: Sequence[dic
         title = "One place of the grid has scores, so nothing can be compared"
     else:
         widest = ranges["width"].idxmax()
-        title = f"Over the grid {widest} varies most, from {_range_text(ranges.loc[widest])}"
+        title = f"Over the grid {widest} varies most: lowest and highest mean {_range_text(ranges.loc[widest])}"
     missing = (
         f"{n_incomplete} of {len(data)} cells lack seeds (hatched where none ran)."
         if n_incomplete
