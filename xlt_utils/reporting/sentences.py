@@ -29,8 +29,10 @@ def headline(findings: Findings) -> tuple[str, str]:
     names_arms = _has_several_arms(verdicts)
     pairs_by_verdict: dict[str, list[str]] = {}
     for verdict in verdicts:
-        pair = f"{verdict.target} ({verdict.arm})" if names_arms else verdict.target
-        pair += ", which shares training data" if _shares_data(findings, verdict) else ""
+        notes = [verdict.arm] if names_arms else []
+        if _shares_data(findings, verdict):
+            notes.append("shares training data")
+        pair = f"{verdict.target} ({'; '.join(notes)})" if notes else verdict.target
         pairs_by_verdict.setdefault(verdict.verdict, []).append(pair)
     apart = [verdict.verdict for verdict in verdicts if not _shares_data(findings, verdict)]
     reasons = "; ".join(f"{name}: {_pairs_text(pairs, len(verdicts))}" for name, pairs in pairs_by_verdict.items())
