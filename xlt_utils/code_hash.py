@@ -37,8 +37,12 @@ def notebook_code_hash(notebook: Path, phase: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
+@functools.cache
 def module_code_hash(module: str) -> str:
-    """The sha256 of a module in a computing room (by its `__name__`) and of the modules that it reaches there."""
+    """The sha256 of a module in a computing room (by its `__name__`) and of the modules that it reaches there.
+
+    It is computed once a process, which has its code loaded: a target cell asks for every test of every language.
+    """
     name = module.removeprefix("xlt_utils.")
     return hashlib.sha256("\0".join(_module_hashes({name}, COMPUTING)).encode()).hexdigest()
 

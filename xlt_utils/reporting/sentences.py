@@ -28,17 +28,20 @@ def headline(findings: Findings) -> tuple[str, str]:
     verdicts = _of_single_targets(findings.task_verdicts)
     names_arms = _has_several_arms(verdicts)
     pairs_by_verdict: dict[str, list[str]] = {}
+    without_shared_data = []
     for verdict in verdicts:
         notes = [verdict.arm] if names_arms else []
         if _shares_data(findings, verdict):
             notes.append("shares training data")
+        else:
+            without_shared_data.append(verdict.verdict)
         pair = f"{verdict.target} ({'; '.join(notes)})" if notes else verdict.target
         pairs_by_verdict.setdefault(verdict.verdict, []).append(pair)
-    apart = [verdict.verdict for verdict in verdicts if not _shares_data(findings, verdict)]
     reasons = "; ".join(f"{name}: {_pairs_text(pairs, len(verdicts))}" for name, pairs in pairs_by_verdict.items())
     nothing = "No run after intermediate tasks has one without them to compare with"
-    testable = any(name != "not testable" for name in pairs_by_verdict)
-    return _answer(apart) if testable else "Not testable on this grid", reasons[:1].upper() + reasons[1:] or nothing
+    is_testable = any(name != "not testable" for name in pairs_by_verdict)
+    answer = _answer(without_shared_data) if is_testable else "Not testable on this grid"
+    return answer, reasons[:1].upper() + reasons[1:] or nothing
 
 
 def _answer(verdicts: list[str]) -> str:
