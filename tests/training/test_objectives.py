@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from encoder_sizes import SIZES
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForMaskedLM, BertConfig, DistilBertConfig, RobertaConfig
 
@@ -11,13 +12,6 @@ from xlt_utils.training import encoders, encoding, objectives
 from xlt_utils.training.encoding import IGNORED
 
 SHAPE = {"layers": 2, "width": 32, "heads": 2, "vocabulary": 200, "length": 64}
-SIZES = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "vocab_size": 200,
-    "intermediate_size": 64,
-}
 CONFIGS = {
     "modernbert": encoders.make_config("modernbert", **SHAPE),
     "xlm-roberta": encoders.make_config("xlm-roberta", **SHAPE),

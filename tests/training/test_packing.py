@@ -3,18 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from encoder_sizes import SIZES
 from transformers import AutoModel, BertConfig, DistilBertConfig, ModernBertConfig, RobertaConfig
 
 from xlt_utils.training import encoders, packing
 
 SHAPE = {"layers": 2, "width": 32, "heads": 2, "vocabulary": 200, "length": 128}
-SIZES = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "vocab_size": 200,
-    "intermediate_size": 64,
-}
 CONFIGS = {
     "modernbert": encoders.make_config("modernbert", **SHAPE),
     "xlm-roberta": encoders.make_config("xlm-roberta", **SHAPE),
