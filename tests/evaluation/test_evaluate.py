@@ -11,10 +11,11 @@ from xlt_utils.data import labelled, loading
 from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.errors import Fault
-from xlt_utils.evaluation import evaluate, fine_tuning, predict
+from xlt_utils.evaluation import evaluate, fine_tuning, predict, scoring
 from xlt_utils.evaluation.evaluate import EvaluationConfig
 from xlt_utils.evaluation.fine_tuning import FineTuneConfig
 from xlt_utils.evaluation.submission import write_submission
+from xlt_utils.records import items
 from xlt_utils.training import batches, checkpoints, encoders, encoding, loop, objectives
 from xlt_utils.training.schedules import linear_schedule
 
@@ -220,7 +221,7 @@ def test_a_real_encoder_finds_translations_as_well_as_was_measured_elsewhere():
     ],
 )
 def test_the_zero_point_is_the_better_of_chance_and_one_label_for_all(name, gold, zero):
-    assert evaluate.zero_score(TASKS[name], gold) == pytest.approx(zero)
+    assert scoring.zero_score(TASKS[name], gold) == pytest.approx(zero)
 
 
 def test_every_main_score_comes_with_the_zero_point_of_its_own_examples(world, checkpoint):
@@ -231,3 +232,31 @@ def test_every_main_score_comes_with_the_zero_point_of_its_own_examples(world, c
         for row in evaluate.evaluate_task(learner, part, ["en"], config).results:
             gold = [example["label"] for example in labelled.read_examples(config.split(TASKS["sst"], part, "en"))]
             assert len(gold) == 31 and row["zero"] == max(gold.count(label) for label in (0, 1)) / 31
+
+
+@pytest.mark.parametrize("name", ["xnli", "udpos", "xquad", "mlqa", "ccg"])
+def test_the_items_of_a_test_add_up_to_its_main_score(name, world, checkpoint):
+    model, tokenizer = encoders.load_encoder(checkpoint)
+    task = labelled.complete_task(name, world)
+    part = "test" if task.test else "development"
+    learner = objectives.TaskHead(model, task, 0).eval()
+    languages = ["en", "xa"] if part == "test" else ["en"]
+    evaluation = evaluate.evaluate_task(learner, part, languages, EvaluationConfig(world, tokenizer, 64, 31))
+    rows = [row for row in evaluation.results if row["items"]]
+    assert [row["language"] for row in rows] == languages
+    for row in rows:
+        assert row["metric"].endswith(task.metric)
+        assert items.unpack(row["items"]).score == pytest.approx(row["value"], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["tatoeba", "bucc2018"])
+def test_the_items_of_a_retrieval_add_up_to_its_main_score(name, world, checkpoint):
+    model, tokenizer = encoders.load_encoder(checkpoint)
+    (row,) = (
+        row
+        for row in evaluate.evaluate_retrieval(
+            model, TASKS[name], ["xa"], EvaluationConfig(world, tokenizer, 64, 50)
+        ).results
+        if row["main"]
+    )
+    assert items.unpack(row["items"]).score == pytest.approx(row["value"])

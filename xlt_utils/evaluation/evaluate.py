@@ -1,9 +1,8 @@
 """Zero-shot evaluation. In goes a trained objective, or a bare encoder, and the languages; out come scores, predictions
-and facts: result rows of (task, language, metric, value, n, perturbation), and one prediction row an example."""
+and facts: result rows, as records hold them, and one prediction row an example."""
 
 import itertools
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,8 +13,10 @@ from xlt_utils.data import labelled
 from xlt_utils.data.bucc import Pair
 from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import Task
-from xlt_utils.evaluation import bitext_mining, metrics, predict
+from xlt_utils.evaluation import bitext_mining, metrics, predict, scoring
 from xlt_utils.evaluation.bitext_mining import Candidates
+from xlt_utils.evaluation.scoring import TestScore
+from xlt_utils.records import items
 from xlt_utils.training import encoders
 from xlt_utils.training.encoding import Encoded, encode
 from xlt_utils.training.objectives import TaskHead
@@ -66,9 +67,10 @@ class Evaluation:
         n: int,
         facts: dict,
         predictions: Iterable[PredictionRow],
+        packed_items: str | None = None,
     ) -> None:
         """Add one test. Its main score is marked, on unperturbed test data only; under a perturbation only the main
-        metric is kept. Predictions are kept of test data.
+        metric is kept, and no items. Predictions are kept of test data.
 
         Args:
             split: the examples of the test.
@@ -77,13 +79,15 @@ class Evaluation:
             n: the number of examples.
             facts: what was read and dropped and, of a perturbation, the share of the words that it can change.
             predictions: one row an example.
+            packed_items: the main score item by item, as `items.pack` gives it.
         """
         main_metric, is_test = split.task.metric, split.part == "test"
         for metric, value in (scores | {main_metric: metrics.main_score(main_metric, scores)}).items():
             if metric == main_metric or not split.perturbation:
                 is_main = is_test and metric == main_metric and not split.perturbation
                 name = metric if is_test else f"{split.part} {metric}"
-                self.add_result(split, name, value, n, is_main, zero if metric == main_metric else None)
+                of_main = (zero, None if split.perturbation else packed_items) if metric == main_metric else ()
+                self.add_result(split, name, value, n, is_main, *of_main)
         if split.perturbation:
             self.facts[split.language].setdefault("reach", {})[split.perturbation[0]] = facts["reach"]
         else:
@@ -95,12 +99,19 @@ class Evaluation:
             ]
 
     def add_result(
-        self, split: SplitRef, metric: str, value: float, n: int, is_main: bool = False, zero: float | None = None
+        self,
+        split: SplitRef,
+        metric: str,
+        value: float,
+        n: int,
+        is_main: bool = False,
+        zero: float | None = None,
+        packed_items: str | None = None,
     ) -> None:
         """Add one result row."""
         row: dict[str, Any] = {"task": split.task.name, "language": split.language, "metric": metric, "value": value}
-        row |= {"zero": zero, "n": n}
-        self.results.append(row | {"main": is_main, "perturbation": split.perturbation_name})
+        row |= {"zero": zero, "n": n, "main": is_main, "perturbation": split.perturbation_name}
+        self.results.append(row | {"items": packed_items})
 
 
 def evaluate_task(objective: TaskHead, part: str, languages: Sequence[str], config: EvaluationConfig) -> Evaluation:
@@ -116,14 +127,16 @@ def evaluate_task(objective: TaskHead, part: str, languages: Sequence[str], conf
     for language, perturbation in itertools.product(languages, perturbations):
         split = config.split(task, part, language, perturbation)
         encoded = config.encode(split)
+        ids = encoded.ids.tolist()
         if task.format == "span":
-            scores, rows, zero = _score_answers(objective, encoded, split, threshold)
+            test, rows, zero = _score_answers(objective, encoded, split, threshold)
         else:
             gold, predicted = predict.gold_labels(task, encoded), predict.predict_labels(objective, encoded)
-            scores, zero = _LABEL_SCORES[task.format](task, gold, predicted), zero_score(task, gold)
+            test, zero = scoring.score_labels(task, gold, predicted), scoring.zero_score(task, gold)
             texts = ([_label_text(task, label) for label in labels] for labels in (gold, predicted))
-            rows = list(zip(encoded.ids.tolist(), *texts, strict=True))
-        evaluation.add(split, scores, zero, len(encoded.ids), encoded.facts, rows)
+            rows = list(zip(ids, *texts, strict=True))
+        packed = None if test.right is None else items.pack(ids, test.right, test.of)
+        evaluation.add(split, test.scores, zero, len(ids), encoded.facts, rows, packed)
     return evaluation
 
 
@@ -144,7 +157,7 @@ def evaluate_retrieval(
         split = config.split(task, "test", language, perturbation)
         retrieval = _RETRIEVERS[task.format](model, config, split, [main_layer] if perturbation else layers)
         scores, rows = retrieval.layers[main_layer]
-        evaluation.add(split, scores, task.chance, retrieval.n, retrieval.facts, rows)
+        evaluation.add(split, scores, task.chance, retrieval.n, retrieval.facts, rows, retrieval.items[main_layer])
         for layer, (scores, _) in retrieval.layers.items() if not perturbation else ():
             evaluation.add_result(split, f"{task.metric}, layer {layer}", scores[task.metric], retrieval.n)
     return evaluation
@@ -152,9 +165,10 @@ def evaluate_retrieval(
 
 @dataclass(frozen=True)
 class _Retrieval:
-    """Scores and predictions by layer, over `n` examples."""
+    """Scores and predictions by layer, over `n` examples, and the packed `items` of each layer."""
 
     layers: dict[int, tuple[dict[str, float], list[PredictionRow]]]
+    items: dict[int, str]
     n: int
     facts: dict
 
@@ -165,13 +179,14 @@ def _retrieve_translations(
     queries = config.encode(replace(split, side="text2", perturbation=None))
     candidates = config.encode(replace(split, side="text"))
     query_vectors, candidate_vectors = (predict.sentence_vectors(model, side) for side in (queries, candidates))
-    by_layer = {}
+    by_layer, packed = {}, {}
+    ids = queries.ids.tolist()
     for layer in layers:
         nearest = metrics.nearest_candidates(query_vectors[layer], candidate_vectors[layer]).tolist()
-        numbered = enumerate(zip(queries.ids.tolist(), nearest, strict=True))
-        rows = [(name, str(place), str(answer)) for place, (name, answer) in numbered]
+        rows = [(name, str(place), str(answer)) for place, (name, answer) in enumerate(zip(ids, nearest, strict=True))]
         by_layer[layer] = {"accuracy": metrics.accuracy(list(range(len(nearest))), nearest)}, rows
-    return _Retrieval(by_layer, len(queries.ids), candidates.facts)
+        packed[layer] = items.pack(ids, [float(place == answer) for place, answer in enumerate(nearest)])
+    return _Retrieval(by_layer, packed, len(ids), candidates.facts)
 
 
 def _mine_translations(
@@ -193,11 +208,12 @@ def _mine_translations(
     if labelled.gold_split(split).place != labelled.gold_split(development_split).place:
         development, development_gold, _ = mine(development_split)
         tuning = {layer: (development[layer], development_gold) for layer in layers}
-    by_layer, translations = {}, dict(gold)
+    by_layer, packed, translations = {}, {}, dict(gold)
     for layer in layers:
         pairs, scores = bitext_mining.score_mining(candidates[layer], gold, tuning.get(layer))
         by_layer[layer] = scores, [(foreign, translations.get(foreign, ""), english) for foreign, english in pairs]
-    return _Retrieval(by_layer, len(gold), facts)
+        packed[layer] = items.pack(*scoring.mining_items(gold, pairs))
+    return _Retrieval(by_layer, packed, len(gold), facts)
 
 
 _RETRIEVERS: dict[str, Callable[..., _Retrieval]] = {
@@ -217,51 +233,22 @@ def _answers(objective: TaskHead, encoded: Encoded, split: SplitRef) -> tuple[li
 
 def _score_answers(
     objective: TaskHead, encoded: Encoded, split: SplitRef, threshold: float | None
-) -> tuple[dict[str, float], list[PredictionRow], float]:
+) -> tuple[TestScore, list[PredictionRow], float]:
     """The scores of the answers, their prediction rows, and the score of leaving all unanswered. Questions of a task
     with unanswerable ones are left unanswered above the `threshold`; on development data, where it is tuned, the scores
     are SQuAD 2.0's best ones."""
+    task = objective.task
     gold, texts, margins = _answers(objective, encoded, split)
-    if objective.task.unanswerable and threshold is None:
+    if task.unanswerable and threshold is None:
         best = metrics.best_answer_scores(gold, texts, margins)
-        scores = {"exact_match": best["best_exact"], "f1": best["best_f1"]}
+        test = TestScore({"exact_match": best["best_exact"], "f1": best["best_f1"]})
     else:
         texts = texts if threshold is None else metrics.abstain(texts, margins, threshold)
-        scores = metrics.answer_scores(gold, texts, split.language if split.task.rules == "mlqa" else None)
+        test = scoring.score_answers(task, gold, texts, split.language)
     gold_texts = [json.dumps(answers, ensure_ascii=False) for answers in gold]
     unanswerable = sum(not answers for answers in gold) / len(gold)
     rows = list(zip(encoded.ids.tolist(), gold_texts, texts, strict=True))
-    return scores, rows, max(objective.task.chance, unanswerable)
-
-
-def zero_score(task: Task, gold: list) -> float:
-    """The main score of whoever knows nothing about some labels: the better of chance and the best label given to all
-    (of tags: the most frequent one)."""
-    if task.format == "tagging":
-        most_frequent = Counter(tag for tags in gold for tag in tags).most_common(1)[0][0]
-        guesses: list[list] = [[[most_frequent] * len(tags) for tags in gold]]
-    else:
-        guesses = [[label] * len(gold) for label in sorted(set(gold))]
-    score = _LABEL_SCORES[task.format]
-    return max(task.chance, *(metrics.main_score(task.metric, score(task, gold, guess)) for guess in guesses))
-
-
-def _class_scores(task: Task, gold: list[int], predicted: list[int]) -> dict[str, float]:
-    scores = {"accuracy": metrics.accuracy(gold, predicted)}
-    return scores | ({"f1": metrics.binary_f1(gold, predicted)} if "f1" in task.metric else {})
-
-
-def _tag_scores(task: Task, gold: list[list[int]], predicted: list[list[int]]) -> dict[str, float]:
-    if task.metric == "accuracy":  # CCG categories are not spans
-        return {"accuracy": metrics.accuracy(*([tag for tags in side for tag in tags] for side in (gold, predicted)))}
-    return metrics.chunk_scores(*([[task.labels[tag] for tag in tags] for tags in side] for side in (gold, predicted)))
-
-
-_LABEL_SCORES: dict[str, Callable[[Task, list, list], dict[str, float]]] = {
-    "classification": _class_scores,
-    "choice": _class_scores,
-    "tagging": _tag_scores,
-}
+    return test, rows, max(task.chance, unanswerable)
 
 
 def _label_text(task: Task, label: Any) -> str:

@@ -72,16 +72,20 @@ def find_chunks(tags: Sequence[str]) -> set[tuple[str, int, int]]:
 def chunk_scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, float]:
     """Micro-averaged precision, recall and F1 of the spans, and the accuracy of the tags, over sentences. Raises
     ValueError where a prediction does not have one tag a word."""
-    correct = predictions = golds = 0
+    correct, predictions, golds = chunk_counts(gold, predicted).sum(axis=0).tolist()
+    by_word = accuracy([tag for tags in gold for tag in tags], [tag for tags in predicted for tag in tags])
+    return _f1(correct, predictions, golds) | {"accuracy": by_word}
+
+
+def chunk_counts(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> np.ndarray:
+    """Of each sentence (sentences, 3) the correct, the predicted and the gold spans. Raises as `chunk_scores`."""
+    counts = np.zeros((len(gold), 3), dtype=int)
     for number, (gold_tags, predicted_tags) in enumerate(zip(gold, predicted, strict=True)):
         if len(gold_tags) != len(predicted_tags):
             raise ValueError(f"sentence {number}: {len(predicted_tags)} predicted tags for {len(gold_tags)} words")
         gold_spans, predicted_spans = find_chunks(gold_tags), find_chunks(predicted_tags)
-        correct += len(gold_spans & predicted_spans)
-        predictions += len(predicted_spans)
-        golds += len(gold_spans)
-    by_word = accuracy([tag for tags in gold for tag in tags], [tag for tags in predicted for tag in tags])
-    return _f1(correct, predictions, golds) | {"accuracy": by_word}
+        counts[number] = len(gold_spans & predicted_spans), len(predicted_spans), len(gold_spans)
+    return counts
 
 
 def answer_scores_by_question(

@@ -34,12 +34,14 @@ class Row(BaseModel):
 
 
 class Coordinates(Row):
-    """Where a run stands on the grid; `arm` is None and `examples` 0 before the intermediate phase."""
+    """Where a run stands on the grid; `arm` is None and `examples` 0 before the intermediate phase. Runs that differ in
+    `replicate` alone repeat the fine-tuning on the targets."""
 
     seed: int
     tokens: int = Field(ge=0)
     arm: str | None = None
     examples: int = Field(default=0, ge=0)
+    replicate: int = Field(default=0, ge=0)
 
 
 class Cost(Row):
@@ -63,7 +65,8 @@ class CurvePoint(Row):
 class Result(Row):
     """One score, 0..1, over `n` test examples; `zero` is the score of whoever knows nothing about these examples, the
     better of chance and their majority class (None: records of schema 2 do not hold it); `main` marks the metric that
-    is the task's score, `perturbation` says what was done to the test's text (`typos 10%`), if anything."""
+    is the task's score, `perturbation` says what was done to the test's text (`typos 10%`), if anything. `items` is the
+    score item by item (items.py), of main scores on clean text alone."""
 
     task: str
     language: str
@@ -73,6 +76,7 @@ class Result(Row):
     n: int = Field(ge=0)
     main: bool = True
     perturbation: str = ""
+    items: str | None = None
 
 
 class InputRun(Row):
@@ -213,16 +217,27 @@ def is_done(folder: str | Path, hash: str) -> bool:
 
 
 def results_table(folders: Iterable[str | Path]) -> "pandas.DataFrame":
-    """All results of some runs, tidy: one row a score, with the run's place on the grid."""
+    """All results of some runs, tidy: one row a score, with the run's place on the grid; without their items."""
+    return _tidy(folders, [name for name in Result.model_fields if name != "items"])
+
+
+def items_table(folders: Iterable[str | Path]) -> "pandas.DataFrame":
+    """The packed items (items.py) of the target runs' main scores, one row a run, task and language, with the run's
+    place on the grid; of records that hold none, no row."""
+    table = _tidy(folders, ["task", "language", "main", "items"])
+    return table[(table["phase"] == "target") & table["main"].astype(bool) & table["items"].notna()]
+
+
+def _tidy(folders: Iterable[str | Path], names: list[str]) -> "pandas.DataFrame":
     import pandas
 
-    columns = ["folder", "study", "phase", "cell", *Coordinates.model_fields, *Result.model_fields]
+    columns = ["folder", "study", "phase", "cell", *Coordinates.model_fields, *names]
     rows = []
     for folder in folders:
         record = read_record(folder)
         place = record.coordinates.model_dump() if record.coordinates else {}
         run = {"folder": paths.relative(folder), "study": record.study, "phase": record.phase, "cell": record.cell}
-        rows += [{**run, **place, **result.model_dump()} for result in record.results]
+        rows += [{**run, **place, **{name: getattr(result, name) for name in names}} for result in record.results]
     return pandas.DataFrame(rows, columns=columns)
 
 

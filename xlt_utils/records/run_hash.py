@@ -12,7 +12,7 @@ from xlt_utils import paths
 from xlt_utils.code_hash import notebook_code_hash
 from xlt_utils.files import read_json, sha256_of_file
 
-SCHEMA = 3  # of records; raised when their meaning changes, and then every run is new
+SCHEMA = 4  # of records; raised when their meaning changes, and then every run is new
 OLDEST_SCHEMA = 2  # that can still be read
 # Parameters that say what a study is called and where things are: no result depends on them. What a run reads is in its
 # hash as the hashes of its inputs.
