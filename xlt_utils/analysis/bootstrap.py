@@ -1,29 +1,37 @@
-"""How far a number of the analysis would move with other seeds, other languages and other test examples. The tidy
+"""How far a number of the analysis would move with other seeds, other languages and other test items. The tidy
 table of `normalised_scores` goes in; a `GridSample` comes out: one target's zero-shot scores on the grid with their
 deviations level by level, from which `draw_grids` makes resampled grids and `bootstrap_interval` the 95 % CI of any
 function of the grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from xlt_utils.analysis.intervals import Interval, t_factor
 from xlt_utils.analysis.transfer_scores import MEANS, targets_of, zero_points
+from xlt_utils.data.languages import BRANCHES
+from xlt_utils.formatting import count_of
+from xlt_utils.records import items
 
 CELL = ["arm", "tokens", "examples"]
-LEVELS = ("seeds", "languages", "crossed", "examples")
+LEVELS = ("seeds", "languages", "crossed", "examples", "items")
+COVARIANCES = ("examples", "items")  # the levels kept as covariances of the cells, the others as units' deviations
 
 
 @dataclass(frozen=True)
 class GridSample:
-    """One target on the grid. `cells` has a row a cell (arm, tokens, examples, n: its seeds), `mean` its
-    zero-shot score (cells,).
+    """One target on the grid. `cells` has a row a cell (arm, tokens, examples, n: its seeds, failed: its runs that did
+    not learn the target in English), `mean` its zero-shot score (cells,).
 
-    `seeds`, `languages`, `crossed` (each unit's rows, cells) and `examples` (cells, cells) are deviations, scaled
-    so that their rows under independent N(0, 1) multipliers have the covariance of `mean` at that level.
-    `missing_runs` counts the (seed, cell) pairs without a score.
+    `seeds`, `languages` and `crossed` (each unit's rows, cells) are deviations, scaled so that their rows under
+    independent N(0, 1) multipliers have the covariance of `mean` at that level. `examples` and `items` are
+    covariances (cells, cells): that of the items within each run, and that of the items which all runs and languages
+    share, translations of each other, whose part in a mean no further seed or language averages out.
+    `n_languages` is how many independent languages the languages are worth. `missing_runs` counts the (seed, cell)
+    pairs without a score.
     """
 
     cells: pd.DataFrame
@@ -32,13 +40,16 @@ class GridSample:
     languages: np.ndarray
     crossed: np.ndarray
     examples: np.ndarray
+    items: np.ndarray
     n_seeds: int
-    n_languages: int
+    n_languages: float
+    has_items: bool = False
     missing_runs: int = 0
 
     def of_cells(self, rows: np.ndarray) -> "GridSample":
         """The same sample on some of its cells, which a boolean array (cells,) marks."""
         levels = {name: getattr(self, name)[:, rows] for name in LEVELS}
+        levels |= {name: levels[name][rows] for name in COVARIANCES}
         return replace(self, cells=self.cells[rows].reset_index(drop=True), mean=self.mean[rows], **levels)
 
     def of_arm(self, name: str) -> "GridSample":
@@ -49,6 +60,20 @@ class GridSample:
         """The fewest seeds that one of the cells has."""
         return int(self.cells["n"][rows].min()) if len(self.cells) else 0
 
+    def why_no_interval(self, rows: np.ndarray | slice = slice(None)) -> str:
+        """Why numbers of some cells get no interval: runs that failed to learn are no noise around a mean; else ""."""
+        failed, runs = (int(self.cells[name][rows].sum()) for name in ("failed", "n"))
+        return f"{failed} of {count_of(runs, 'run')} failed to learn the target in English" if failed else ""
+
+
+@dataclass(frozen=True)
+class RunItems:
+    """The items of one task and language in all runs: their `names` (items,), and what each contributes to the score
+    of each run (seeds, cells, items), NaN where a run did not meet it; a run's score is its mean."""
+
+    names: np.ndarray
+    contributions: np.ndarray
+
 
 def build_grid_samples(scores: pd.DataFrame) -> dict[str, GridSample]:
     """The sample of each target of the tidy scores, the means over a group's targets first."""
@@ -58,14 +83,16 @@ def build_grid_samples(scores: pd.DataFrame) -> dict[str, GridSample]:
 def build_grid_sample(
     scores: pd.DataFrame, target: str, column: str = "score", use_english: bool = False
 ) -> GridSample:
-    """One target on the grid, all arms at once: they share seeds and languages, so what is drawn is drawn for all.
+    """One target on the grid, all arms at once: they share seeds, languages and items, so what is drawn is drawn for
+    all.
 
     The mean runs over languages, tasks and seeds; a run that lacks a language has no score. Where a seed lacks a
     cell, the cell's mean is that of the two-way layout seed + cell (so that a seed above the others does not lift
     the cells it has), and the noise of the missing seeds is added from the other cells.
 
     Args:
-        scores: `normalised_scores`.
+        scores: `normalised_scores`, with a column `items` where the records hold them (`with_items`) and `failed`
+            where runs failed to learn.
         target: a task, or the mean of a group as in MEANS.
         column: `score`, the zero point at 0 and the ceiling at 1, or `value`, the raw share.
         use_english: take the English score, which has no spread over languages.
@@ -75,13 +102,14 @@ def build_grid_sample(
     """
     group = {name: key for key, name in MEANS.items()}.get(target)
     part = scores[(scores["group"] == group) if group else (scores["task"] == target)]
+    failed = part[part["failed"]].drop_duplicates(["seed", *CELL, "task"]) if "failed" in part else part[:0]
     part = part[(part["language"] == "en") == use_english]
     if part.empty:
         english = " in English" if use_english else ""
         raise ValueError(f"no score of {target}{english}; there are {set(scores['task'])}")
     binomial = part["value"] * (1 - part["value"]) / part["n"]  # of a share of n; near enough for an F1
-    scale = 1 - zero_points(part) if column == "score" else 1.0
-    part = part.assign(variance=(binomial / scale**2).clip(lower=0).fillna(0))
+    scale = 1 / (1 - zero_points(part)) if column == "score" else pd.Series(1.0, part.index)
+    part = part.assign(variance=(binomial * scale**2).clip(lower=0).fillna(0), scale=scale)
     index, columns = ["seed", *CELL], ["task", "language"]
     seeds = sorted(set(part["seed"]))
     cells = list(part[CELL].drop_duplicates().sort_values(CELL).itertuples(index=False, name=None))
@@ -90,19 +118,63 @@ def build_grid_sample(
     variance_table = part.pivot(index=index, columns=columns, values="variance").reindex(full_index)
     shape = (len(seeds), -1, score_table.shape[1])
     runs, variances = score_table.to_numpy().reshape(shape), variance_table.to_numpy().reshape(shape)
-    tasks = score_table.columns.get_level_values("task")
-    weights = 1 / (tasks.nunique() * tasks.map(tasks.value_counts()).to_numpy(dtype=float))
-    has_score = np.isfinite(runs @ weights).any(axis=0)
+    pairs = [(str(task), str(language)) for task, language in score_table.columns]
+    has_score = np.isfinite(runs @ task_weights(pairs)).any(axis=0)
     cell_table = pd.DataFrame(cells, columns=CELL)[has_score].reset_index(drop=True)
-    return _decompose(runs[:, has_score], variances[:, has_score], weights, score_table.columns, cell_table)
+    failures = failed.groupby(CELL).size().rename("failed").reset_index()
+    cell_table = cell_table.merge(failures, how="left", on=CELL).fillna({"failed": 0}).astype({"failed": int})
+    run_items = None
+    if "items" in part and part["items"].astype(bool).all():
+        places = pd.DataFrame({name: part[name] for name in index}).apply(tuple, axis=1)
+        row_of = {place: number for number, place in enumerate(full_index)}
+        part = part.assign(row=places.map(row_of))
+        run_items = [
+            _gather_items(part[(part["task"] == task) & (part["language"] == language)], runs.shape[:2])
+            for task, language in pairs
+        ]
+        run_items = [replace(one, contributions=one.contributions[:, has_score]) for one in run_items]
+    return decompose_runs(runs[:, has_score], pairs, cell_table, variances[:, has_score], run_items)
 
 
-def _decompose(
-    runs: np.ndarray, variances: np.ndarray, weights: np.ndarray, columns: pd.MultiIndex, cells: pd.DataFrame
+def _gather_items(part: pd.DataFrame, shape: tuple[int, int]) -> RunItems:
+    """The items of one task and language from their packed lines; replicates of a run, which stand in one line, are
+    averaged."""
+    by_row = {}
+    for row, lines, scale in zip(part["row"], part["items"], part["scale"], strict=True):
+        replicates = [items.unpack(line) for line in lines.split()]
+        contributions = np.mean([replicate.contributions for replicate in replicates], axis=0) * scale
+        by_row[row] = replicates[0].names, contributions
+    names = np.unique(np.concatenate([row_names for row_names, _ in by_row.values()]))
+    table = np.full((shape[0] * shape[1], len(names)), np.nan, dtype=np.float32)
+    for row, (row_names, contributions) in by_row.items():
+        table[row, np.searchsorted(names, row_names)] = contributions
+    return RunItems(names, table.reshape(*shape, -1))
+
+
+def task_weights(pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+    """The weight of each (task, language) in the mean over languages, then tasks (pairs,)."""
+    tasks = [task for task, _ in pairs]
+    return np.array([1 / (len(set(tasks)) * tasks.count(task)) for task in tasks])
+
+
+def decompose_runs(
+    runs: np.ndarray,
+    pairs: Sequence[tuple[str, str]],
+    cells: pd.DataFrame,
+    variances: np.ndarray | None = None,
+    run_items: Sequence[RunItems] | None = None,
 ) -> GridSample:
-    """The deviations level by level of `runs`, with the examples' `variances`, both (seeds, cells, task-languages)
-    and NaN where there is no score."""
-    n = len(runs)
+    """The deviations of a grid level by level.
+
+    Args:
+        runs: scores (seeds, cells, pairs), NaN where there is none.
+        pairs: the (task, language) of each column.
+        cells: a row a cell: CELL, and perhaps `failed`.
+        variances: of the scores by their items, as `runs`, for records without items; their covariance is then
+            diagonal, as if each run had items of its own.
+        run_items: the items behind each column.
+    """
+    n, weights = len(runs), task_weights(pairs)
     by_seed = runs @ weights
     has_run = np.isfinite(by_seed)
     count = has_run.sum(axis=0)
@@ -113,27 +185,101 @@ def _decompose(
     missing_noise = pooled * np.sqrt(np.clip(1 / count - count / n**2, 0, None))
     seeds = np.vstack([residuals / np.sqrt(n * max(1, n - 1)), np.diag(missing_noise)[count < n]])
     # a language's share of a run's mean, less the task's mean: what the mean loses with the language
-    tasks, languages = (columns.get_level_values(name) for name in ("task", "language"))
+    tasks = np.array([task for task, _ in pairs])
     task_means = np.stack([runs[..., tasks == task].mean(axis=-1) for task in tasks], axis=-1)
-    shares = (runs - task_means) * weights
-    names = sorted(set(languages))
-    shares = np.stack([np.nansum(shares[..., languages == name], axis=-1) for name in names])
+    units, inflation, n_languages = language_units(pairs)
+    shares = (runs - task_means) * weights * inflation
+    shares = np.stack([np.nansum(shares[..., units == unit], axis=-1) for unit in sorted(set(units))])
     shares = np.where(has_run, shares, np.nan)
     over_seeds = np.nanmean(shares, axis=1)
-    inflation = np.sqrt(len(names) / max(1, len(names) - 1))
-    crossed = np.nan_to_num(shares - over_seeds[:, None]) / count * inflation * np.sqrt(n / max(1, n - 1))
-    binomial = np.sqrt(np.nansum(np.where(has_run, variances @ weights**2, 0), axis=0)) / count
+    crossed = np.nan_to_num(shares - over_seeds[:, None]) / count * np.sqrt(n / max(1, n - 1))
+    if run_items:
+        examples, common = _item_covariances(run_items, pairs, weights, has_run, count)
+    else:
+        own = np.zeros_like(runs) if variances is None else variances
+        examples = np.diag(np.nansum(np.where(has_run, own @ weights**2, 0), axis=0) / count**2)
+        common = np.zeros_like(examples)
     return GridSample(
-        cells.assign(n=count),
+        cells.assign(n=count) if "failed" in cells else cells.assign(n=count, failed=0),
         mean,
         seeds=seeds,
-        languages=over_seeds * inflation,
+        languages=over_seeds,
         crossed=crossed.reshape(-1, len(mean)),
-        examples=np.diag(binomial),
+        examples=examples,
+        items=common,
         n_seeds=n,
-        n_languages=len(names),
+        n_languages=n_languages,
+        has_items=bool(run_items),
         missing_runs=int((~has_run).sum()),
     )
+
+
+def language_units(pairs: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray, float]:
+    """The units that stand for languages: their branches (languages of one branch gain together), or the languages
+    where a task has one branch alone.
+
+    Args:
+        pairs: the (task, language) of each column.
+
+    Returns:
+        The unit of each column; the factor on its deviation that makes up for the mean taken off; and how many
+        independent units all are worth. Where tasks differ in their languages, a unit counts by its weight: in one
+        way for units whose effects differ from task to task (Satterthwaite 1946), in another for those whose effect
+        is one; the smaller number is taken.
+    """
+    tasks, languages = (np.array(names) for names in zip(*pairs, strict=True))
+    branches = np.array([BRANCHES.get(language, language) for language in languages])
+    has_one = any(len(set(branches[tasks == task])) == 1 < len(set(languages[tasks == task])) for task in tasks)
+    units = languages if has_one else branches
+    names = sorted(set(tasks))
+    counts = {task: len(set(units[tasks == task])) for task in names}
+    inflation = np.array([np.sqrt(counts[task] / max(1, counts[task] - 1)) for task in tasks])
+    varying = np.array([1 / counts[task] for task in names if counts[task] > 1])
+    if not len(varying):
+        return units, inflation, 1.0
+    apart = varying.sum() ** 2 / sum(1 / (count**2 * (count - 1)) for count in counts.values() if count > 1)
+    units_of_tasks = sorted(set(zip(tasks.tolist(), units.tolist(), strict=True)))
+    weights = np.array([sum(1 / counts[t] for t, u in units_of_tasks if u == unit) for unit in sorted(set(units))])
+    together = (weights**2).sum() ** 2 / (weights**4).sum() - 1
+    return units, inflation, 1 + float(min(apart, max(together, 1)))
+
+
+def _item_covariances(
+    run_items: Sequence[RunItems],
+    pairs: Sequence[tuple[str, str]],
+    weights: np.ndarray,
+    has_run: np.ndarray,
+    count: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The covariances (cells, cells) of the means by the items within runs, and by what the items of one name have in
+    common beyond one run and one language: products of different seeds and different languages alone, so that the
+    noise of single runs drops out (and where names of two languages mean different items, so do they)."""
+    n_cells = len(count)
+    within, common = np.zeros((2, n_cells, n_cells))
+    for task in sorted({task for task, _ in pairs}):
+        columns = [number for number, pair in enumerate(pairs) if pair[0] == task]
+        names = np.unique(np.concatenate([run_items[number].names for number in columns]))
+        deviations = np.zeros((len(has_run), len(columns), n_cells, len(names)), dtype=np.float32)
+        for place, number in enumerate(columns):
+            one = run_items[number].contributions
+            met = np.isfinite(one)
+            n_items = np.maximum(met.sum(axis=-1, keepdims=True), 1)
+            values = np.where(met & has_run[..., None], one, 0)
+            values -= np.where(met, values.sum(axis=-1, keepdims=True) / n_items, 0)
+            at = np.searchsorted(names, run_items[number].names)
+            deviations[:, place, :, at] = np.moveaxis(weights[number] * values / n_items / count[:, None], -1, 0)
+        by_run = _outer(deviations)
+        by_seed, by_language = deviations.sum(axis=1), deviations.sum(axis=0)
+        over_all = _outer(by_seed.sum(axis=0)) - _outer(by_seed)
+        within += by_run
+        common += over_all - (_outer(by_language) - by_run if len(columns) > 1 else 0)
+    return within, common
+
+
+def _outer(deviations: np.ndarray) -> np.ndarray:
+    """The sum of products of all pairs of cells (cells, cells) of deviations (..., cells, items)."""
+    rows = np.moveaxis(deviations, -2, 0).reshape(deviations.shape[-2], -1)
+    return (rows @ rows.T).astype(float)
 
 
 def _fill_layout(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,10 +296,10 @@ def _fill_layout(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def draw_grids(sample: GridSample, count: int = 300, seed: int = 0) -> dict[str, np.ndarray]:
     """Resampled grids (count, cells) at each level, seeded: the same sample gives the same bytes.
 
-    A hierarchical bootstrap by multipliers (van der Vaart and Wellner 1996, §2.9): instead of drawing units with
-    replacement, of which two or three seeds leave a handful of grids, each unit's deviation from the mean gets a
-    normal weight. Drawing with replacement has that covariance times (n − 1) / n. A unit moves all its cells, those
-    of all arms, together; examples move each cell by the binomial noise that `value` and `n` imply.
+    A crossed bootstrap by multipliers (van der Vaart and Wellner 1996, §2.9; Owen 2007, Annals of Applied Statistics 1,
+    for crossed levels): instead of drawing units with replacement, of which two or three seeds leave a handful of
+    grids, each unit's deviation from the mean gets a normal weight. Drawing with replacement has that covariance times
+    (n − 1) / n. A unit moves all its cells, those of all arms, together.
 
     Args:
         sample: the grid.
@@ -163,28 +309,41 @@ def draw_grids(sample: GridSample, count: int = 300, seed: int = 0) -> dict[str,
     grids = {}
     for number, name in enumerate(LEVELS):
         deviations = getattr(sample, name)
+        if name in COVARIANCES:
+            deviations = _square_root(deviations)
         multipliers = np.random.default_rng([seed, number]).standard_normal((count, len(deviations)))
         grids[name] = sample.mean + multipliers @ deviations
     return grids
 
 
-def margin_of_error(variances: Mapping[str, np.ndarray], n_seeds: int, n_languages: int) -> np.ndarray:
+def _square_root(covariance: np.ndarray) -> np.ndarray:
+    """The symmetric square root (cells, cells); an estimate's negative directions are 0."""
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
+
+
+def margin_of_error(variances: Mapping[str, np.ndarray], n_seeds: int, n_languages: float) -> np.ndarray:
     """Half the width of a number's 95 % CI; NaN for one seed.
 
-    Each level gets the t factor of its own few units, and the squares add (conservative where both matter:
-    Mickey and Brown 1966). Seeds and languages are crossed, so both hold the variance of their combination; it is
-    taken off the languages' (Cameron, Gelbach and Miller 2011). Runs on drawn examples already differ by them from
-    seed to seed, so examples add nothing to the seeds' spread, but hold it up from below: two seeds that happen
-    to agree do not make the margin smaller than one standard error of the examples. (At 1.96 of them two seeds'
-    intervals would hold the truth in more than 99 % of studies.)
+    Each level gets the t factor of its own few units, and the squares add (conservative where several matter:
+    Mickey and Brown 1966). Seeds and languages are crossed, so both hold the variance of their combination; of the
+    languages' it is taken off (Cameron, Gelbach and Miller 2011) as far as the seeds' part covers it, and at least
+    half: an estimate from few languages, less one from few seeds, would too often be nothing. Runs on drawn items
+    already differ by them from seed to seed, so a run's own items add nothing to the seeds' spread, but hold it up from
+    below: two seeds that happen to agree do not make the margin smaller than 0.7 standard errors of their items. What
+    items common to all runs add is a level of its own, of hundreds of units. `tests/analysis/test_coverage.py`
+    simulates it.
 
     Args:
         variances: the number's variance at each of LEVELS.
         n_seeds, n_languages: units of the two levels.
     """
-    seeds = np.maximum(t_factor(n_seeds) ** 2 * variances["seeds"], variances["examples"])
-    beyond_crossed = np.clip(variances["languages"] - variances["crossed"], 0, None)
-    return np.sqrt(seeds + (t_factor(n_languages) ** 2 * beyond_crossed if n_languages > 1 else 0))
+    of_seeds, of_languages, of_items = (t_factor(units) ** 2 for units in (n_seeds, n_languages, np.inf))
+    margin = np.maximum(of_seeds * variances["seeds"], variances["examples"] / 2)
+    if n_languages > 1:
+        covered = max(of_languages / 2, min(of_languages, of_seeds)) * variances["crossed"]
+        margin = margin + np.clip(of_languages * variances["languages"] - covered, 0, None)
+    return np.sqrt(margin + of_items * np.clip(variances["items"], 0, None))
 
 
 def linear_contrasts(sample: GridSample, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -197,20 +356,28 @@ def linear_contrasts(sample: GridSample, weights: np.ndarray) -> tuple[np.ndarra
     Returns:
         The contrasts' estimates and margins of error, both (k,).
     """
-    variances = {name: ((weights @ getattr(sample, name).T) ** 2).sum(axis=-1) for name in LEVELS}
+    variances = {
+        name: ((weights @ getattr(sample, name)) * weights).sum(axis=-1)
+        if name in COVARIANCES
+        else ((weights @ getattr(sample, name).T) ** 2).sum(axis=-1)
+        for name in LEVELS
+    }
     return weights @ sample.mean, margin_of_error(variances, sample.n_seeds, sample.n_languages)
 
 
 def contrast_interval(sample: GridSample, weights: np.ndarray) -> Interval:
-    """One linear contrast of the grid with its 95 % CI.
+    """One linear contrast of the grid with its 95 % CI, or with the reason why it has none.
 
     Args:
         sample: the grid.
         weights: of the cells (cells,); the interval's n is the fewest seeds that a cell with a weight has.
     """
     estimate, margin = linear_contrasts(sample, weights[None])
-    low, high = estimate[0] - margin[0], estimate[0] + margin[0]
-    return Interval(float(estimate[0]), float(low), float(high), sample.fewest_seeds(weights != 0))
+    rows = weights != 0
+    n, why = sample.fewest_seeds(rows), sample.why_no_interval(rows)
+    if why:
+        return Interval(float(estimate[0]), np.nan, np.nan, n, why)
+    return Interval(float(estimate[0]), float(estimate[0] - margin[0]), float(estimate[0] + margin[0]), n)
 
 
 def bootstrap_interval(sample: GridSample, values: Mapping[str, np.ndarray], estimate: float) -> Interval:
@@ -230,5 +397,24 @@ def bootstrap_interval(sample: GridSample, values: Mapping[str, np.ndarray], est
         finite = drawn[np.isfinite(drawn)]
         low, high = np.percentile(finite, [15.87, 84.13]) if len(finite) >= 0.95 * len(drawn) else (np.nan, np.nan)
         variances[name] = np.asarray(((high - low) / 2) ** 2)
+    if why := sample.why_no_interval():
+        return Interval(float(estimate), np.nan, np.nan, sample.fewest_seeds(), why)
     margin = float(margin_of_error(variances, sample.n_seeds, sample.n_languages))
     return Interval(float(estimate), float(estimate - margin), float(estimate + margin), sample.fewest_seeds())
+
+
+def visible_effect(sample: GridSample, weights: np.ndarray, power: float = 0.8) -> float:
+    """The smallest effect that a study of this size would see, its interval excluding 0, in so many of 100 repetitions;
+    NaN for one seed.
+
+    The margin of error is that of this sample; in a repetition the estimate scatters by the standard error behind it,
+    and reaches beyond the margin with the given power (Cohen 1988, §2.2, with the quantiles of Student's t).
+
+    Args:
+        sample: the grid.
+        weights: of the cells in the contrast (cells,).
+        power: the share of repetitions.
+    """
+    margin = float(linear_contrasts(sample, weights[None])[1][0])
+    degrees = max(sample.n_seeds - 1, 1)
+    return margin * (1 + float(stats.t.ppf(power, degrees)) / t_factor(sample.n_seeds))

@@ -15,12 +15,14 @@ ALPHA = 1 - LEVEL
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over `n` seeds with the ends of its 95 % CI; one seed has a mean and no interval (NaN)."""
+    """A mean over `n` seeds with the ends of its 95 % CI; one seed has a mean and no interval (NaN), and neither has
+    one where `why` says what forbids it."""
 
     mean: float
     low: float
     high: float
     n: int
+    why: str = ""
 
     def excludes(self, value: float) -> bool:
         """Whether there is an interval and the value lies outside it."""
@@ -33,6 +35,8 @@ class Interval:
         """The mean with its CI and n; `sign` is "+" for a difference and "" for a score."""
         if self.n == 0:
             return "not measured"
+        if self.why:
+            return f"{number_text(self.mean, sign)} (no interval: {self.why})"
         if np.isnan(self.low) and self.n == 1:
             return f"{number_text(self.mean, sign)} (one seed, so no interval)"
         low, high = number_text(self.low, sign), number_text(self.high, sign)
@@ -54,6 +58,7 @@ def t_interval(values: Iterable[float]) -> Interval:
     return Interval(float(mean), float(mean - margin), float(mean + margin), n)
 
 
-def t_factor(n: int) -> float:
-    """How many standard errors of a mean of `n` values its interval reaches to either side; NaN for one value."""
+def t_factor(n: float) -> float:
+    """How many standard errors of a mean of `n` values its interval reaches to either side; NaN for one value. A
+    fraction is an effective number of values."""
     return float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) if n > 1 else np.nan

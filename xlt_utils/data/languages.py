@@ -34,6 +34,14 @@ tr Turkish tur     | ur Urdu urd       | vi Vietnamese vie | yo Yoruba yor    | 
 """
 
 
+# Branches with several of XTREME's languages (Hu et al. 2020, table 4, and the genera of WALS): what one of them gains
+# from English data the others are likely to gain too.
+_BRANCHES = """
+af de en nl | bg ru | es fr it pt | bn hi mr ur | et fi | kk tr | id jv ms tl | ml ta te | ar he
+"""
+BRANCHES = {code: branch.split()[0] for branch in _BRANCHES.split("|") for code in branch.split()}
+
+
 def _xtreme() -> list[Language]:
     rows = [row.split() for line in _XTREME.strip().splitlines() for row in line.split("|")]
     return [Language(code, name, iso3, name, name.lower()) for code, name, iso3 in rows]
