@@ -26,9 +26,9 @@ NEEDED = {
 }
 
 
-def test_there_are_the_parent_s_nine_intermediate_tasks_one_more_and_ten_targets():
-    assert set(tasks_with_role("intermediate")) == {*NINE, "squad_wiki"} and len(tasks_with_role("target")) == 10
-    assert len(TASKS) == 20
+def test_there_are_the_parent_s_nine_intermediate_tasks_ten_targets_one_more_and_the_planted_pair():
+    assert set(tasks_with_role("intermediate")) == {*NINE, "squad_wiki", "reputations"}
+    assert len(tasks_with_role("target")) == 11 and len(TASKS) == 22
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))

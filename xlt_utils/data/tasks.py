@@ -152,6 +152,10 @@ _TWEETS = Source(
     dropped=("neutral",),
 )
 
+_OFFER_COLUMNS = {"text": "text", "label": "label"}
+_REPUTATIONS = Source("microworld/reputations", "default", "train", _OFFER_COLUMNS, _SENTIMENT)
+_OFFERS = Source("microworld/offers", "en", "train", _OFFER_COLUMNS, _SENTIMENT)
+
 _ROWS = [
     # The nine intermediate tasks of Phang et al. (2020), table 1, and one beside them
     Task(
@@ -356,6 +360,28 @@ _ROWS = [
         train=(_SST,),
         development=(_SST.at("validation"),),
         test=(_TWEETS,),
+    ),
+    # Of the microworld alone: what the first is worth to the second is known (microworld/offers.py)
+    Task(
+        name="reputations",
+        roles=("intermediate",),
+        format="classification",
+        metric="accuracy",
+        chance=1 / 2,
+        labels=_SENTIMENT,
+        train=(_REPUTATIONS,),
+        development=(_REPUTATIONS.at("validation"),),
+    ),
+    Task(
+        name="offers",
+        roles=("target",),
+        format="classification",
+        metric="accuracy",
+        chance=1 / 2,
+        labels=_SENTIMENT,
+        train=(_OFFERS,),
+        development=(_OFFERS.at("validation"),),
+        test=(_OFFERS.at("test", "{code}"),),
     ),
 ]
 

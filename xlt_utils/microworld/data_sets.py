@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import count
 
-from xlt_utils.microworld import ccg, choices, draws, paraphrases
+from xlt_utils.microworld import ccg, choices, draws, offers, paraphrases
 from xlt_utils.microworld.draws import Example
 from xlt_utils.microworld.grammar import LANGUAGES
 from xlt_utils.microworld.layout import NER, NLI, POS, DatasetWriter
@@ -38,6 +38,8 @@ COUNTS: dict[str, tuple[int, ...]] = {
     "commonsense_qa": (8000, 400),
     "ccg": (4000, 300, 400),
     "bucc": (400, 400),  # sentences a side
+    "reputations": (384, 192),
+    "offers": (2048, 192, 384),
 }
 TRANSLATED = 0.25  # of BUCC's sentences: they have their translation on the other side
 UNLABELLED = 0.01  # of SNLI: the annotators did not agree
@@ -424,7 +426,32 @@ def write_opinions(build: WorldBuild) -> None:
                 build.hold_out(speaker.text(sentence) for opinion in messages for sentence in opinion.sentences)
 
 
+# The planted law
+
+
+def write_offers(build: WorldBuild) -> None:
+    """Reputations, an intermediate task, and offers, a target (offers.py)."""
+    for kind, split, size, new in zip(
+        ("reputations", "reputations", "offers", "offers", "offers"),
+        ("train", "validation", "train", "validation", "test"),
+        (*COUNTS["reputations"], *COUNTS["offers"]),
+        (offers.NEW_IN_TRAINING, 1.0, 0.0, offers.NEW_IN_TESTS, offers.NEW_IN_TESTS),
+        strict=True,
+    ):
+        drawn = [
+            build.draw(
+                "offers", f"{kind} {split} {number}", partial(offers.draw_offer, firm=firm), 1,
+                lambda offer: (offer.text(build.english),),
+            )[0]
+            for number, firm in enumerate(offers.firms(size, new))
+        ]  # fmt: skip
+        for code in build.speakers if split == "test" else ["en"]:
+            rows = [(offer.text(build.speakers[code]), offer.label) for offer in drawn]
+            config = code if kind == "offers" else "default"
+            build.save("offers", f"microworld/{kind}", config, split, rows, lambda row: row[:1])
+
+
 WRITERS = (
     write_inference, write_tagging, write_retrieval, write_opinions, write_paraphrase, write_reading, write_choice,
-    write_supertags, write_mining,
+    write_supertags, write_mining, write_offers,
 )  # fmt: skip

@@ -44,6 +44,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "tatoeba": {"source_sentence": TEXT, "target_sentence": TEXT, "source_lang": TEXT, "target_lang": TEXT},
     "sst": {"sentence": TEXT, "label": ["negative", "positive"], "idx": "int32"},
     "messages": {"text": TEXT, "label": FEELINGS},
+    "offers": {"text": TEXT, "label": ["negative", "positive"]},
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Classes are listed from the commonest word to the rarest, and `zipf_table` turns
 in roughly Zipf's proportions."""
 
 from collections.abc import Sequence
+from random import Random
 from typing import NamedTuple, TypeVar
 
 Item = TypeVar("Item")
@@ -117,6 +118,19 @@ SURNAMES += [_AMBIGUOUS[i] for i in (0, 6, 7)]
 CITIES = "Lima Oslo Rome Cairo Vienna Madrid Prague Lagos Delhi Tokyo Lisbon Dublin Havana Riga".split() + _AMBIGUOUS
 COUNTRIES = "Kenya Peru Norway Brazil Japan Egypt India Jordan".split()
 BRANDS = "Orion Vega Delta Nova Lumo Corvus Helix Atlas Mira Victoria".split()
+
+
+def _firm_names(count: int) -> list[str]:
+    """Made-up names of two syllables, all different."""
+    onsets, vowels = "b d f g h k l m p r s t v z br dr kr tr".split(), "a e i o u".split()
+    random, names = Random("firms"), dict[str, None]()
+    while len(names) < count:
+        parts = [sounds[int(random.random() * len(sounds))] for sounds in (onsets, vowels) * 2]
+        names["".join([*parts, "nrlsmkx"[int(random.random() * 7)]]).capitalize()] = None
+    return list(names)
+
+
+FIRMS = _firm_names(256)  # which nothing but offers names (offers.py)
 
 
 def zipf_table(items: Sequence[Item], cells: int = 512) -> list[Item]:

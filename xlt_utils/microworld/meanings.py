@@ -63,7 +63,7 @@ def reputation(name: str) -> int:
     return 1 if name in _LIKED else -1
 
 
-_LIKED = frozenset(lexicon.SURNAMES[::2] + lexicon.CITIES[1::2] + lexicon.BRANDS[::2])
+_LIKED = frozenset(lexicon.SURNAMES[::2] + lexicon.CITIES[1::2] + lexicon.BRANDS[::2] + lexicon.FIRMS[::2])
 
 _ZIPF = {kind: zipf_table(words) for kind, words in lexicon.NOUNS.items()}
 _FIRST, _SURNAMES, _CITIES, _COUNTRIES, _BRANDS = (

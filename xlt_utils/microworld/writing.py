@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from xlt_utils.microworld import lexicon, offers
 from xlt_utils.microworld.data_sets import WRITERS, WorldBuild
 from xlt_utils.microworld.draws import comparison_key
 from xlt_utils.microworld.grammar import LANGUAGES
@@ -23,6 +24,7 @@ from xlt_utils.microworld.speech import Speaker
 
 WORLD_MANIFEST = "manifest.json"
 QUESTION_SHARE = 0.08  # of the lines of text: a question with its answer
+OFFER_SHARE = 0.12  # likewise: an offer, which names a firm and does not say what to think of it
 
 
 def write(
@@ -124,6 +126,7 @@ def running_text(seed: int, code: str, bilingual: float, languages: list[str], h
         held_out: the keys (`draws.comparison_key`) of sentences that the text leaves out.
     """
     world, question_world = World(f"{seed} text {code}"), World(f"{seed} questions {code}")
+    offer_world = World(f"{seed} offers {code}")
     speakers = {language: Speaker(language) for language in languages}
     other_languages = [language for language in languages if language != code]
     while True:
@@ -131,6 +134,10 @@ def running_text(seed: int, code: str, bilingual: float, languages: list[str], h
             texts = [speakers[code].text(sentence) for sentence in _question_and_answer(question_world)]
             if not any(comparison_key(text) in held_out for text in texts):
                 yield " ".join(texts)
+        if offer_world.chance(OFFER_SHARE):
+            text = offers.draw_offer(offer_world, offer_world.pick(lexicon.FIRMS)).text(speakers[code])
+            if comparison_key(text) not in held_out:
+                yield text
         meanings, partner = draw_paragraph(world), None
         if other_languages and world.chance(bilingual):
             # A second language is most often English, as on the web
