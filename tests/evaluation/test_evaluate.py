@@ -111,6 +111,19 @@ def test_a_task_is_learnt_in_english_and_scored_everywhere(world, checkpoint, tm
     assert many.cost["examples"] == 4 * 512 and many.cost["flops"] > many.cost["tokens"] > 0
 
 
+def test_replicates_differ_in_their_scores_and_share_examples_and_test_items(world, checkpoint, tmp_path):
+    def fine_tuned(replicate):
+        config = replace(CONFIG, epochs=1, replicate=replicate)
+        outcome = fine_tuning.fine_tune("udpos", checkpoint, world, ["en", "xa"], config, tmp_path / str(replicate))
+        tests = [row for row in outcome.evaluation.results if row["main"]]
+        return outcome.cost, [row["value"] for row in tests], [items.unpack(row["items"]) for row in tests]
+
+    (cost, scores, first), (other_cost, other_scores, second) = fine_tuned(0), fine_tuned(1)
+    assert scores != other_scores and cost == other_cost  # the tokens of other examples would cost something else
+    for test, other in zip(first, second, strict=True):
+        assert (test.names == other.names).all()
+
+
 @pytest.mark.parametrize("name", ["pawsx", "xquad", "panx"])
 def test_each_format_is_tested_under_perturbations_and_submitted(name, world, checkpoint, tmp_path):
     config = replace(CONFIG, epochs=1, evaluation_examples=30, perturbations=[("typos", 0.2)])

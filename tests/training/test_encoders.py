@@ -59,7 +59,7 @@ def test_any_encoder_with_safetensors_and_a_fast_tokenizer_is_a_start(vocabulary
     weights = saved.embeddings.word_embeddings.weight.float()
     assert torch.equal(model.base_model.embeddings.word_embeddings.weight, weights)
     # With a masked-LM head, it can be pretrained further.
-    learner = objectives.MaskedLM(encoders.load_encoder(tmp_path, pretrains=True)[0])
+    learner = objectives.MaskedLM(encoders.starting_encoder(str(tmp_path), None, seed=0)[0])
     ids = torch.randint(5, 500, (2, 8))
     assert torch.isfinite(learner({"input_ids": ids, "labels": ids}))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xlt_utils.data import labelled
 from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import TASKS
@@ -13,7 +15,7 @@ from xlt_utils.errors import Fault, did_you_mean
 from xlt_utils.evaluation import evaluate
 from xlt_utils.evaluation.evaluate import Evaluation, EvaluationConfig
 from xlt_utils.records.record import Record
-from xlt_utils.training import batches, costs, encoders, encoding, loop
+from xlt_utils.training import batches, costs, encoders, encoding, loop, sampling
 from xlt_utils.training.objectives import TaskHead
 from xlt_utils.training.schedules import linear_schedule
 
@@ -32,6 +34,7 @@ class FineTuneConfig:
         devices: processes that share each batch.
         evaluation_examples: a language at most, drawn by the seed; None: all.
         perturbations: kinds and shares of the words under which each test is repeated.
+        replicate: above 0, the same examples and tests as 0 with another head, order of the examples and dropout.
     """
 
     seed: int
@@ -46,6 +49,15 @@ class FineTuneConfig:
     devices: int
     evaluation_examples: int | None
     perturbations: Sequence[tuple[str, float]]
+    replicate: int = 0
+
+    @property
+    def training_seed(self) -> int:
+        """What decides the head, the order of the examples and dropout: the seed, or a number that follows from the
+        seed and the replicate and is no other seed of a study."""
+        if not self.replicate:
+            return self.seed
+        return int(np.random.SeedSequence([self.seed, self.replicate]).generate_state(1)[0])
 
     @classmethod
     def from_parameters(
@@ -96,9 +108,12 @@ def fine_tune(
     if not task.trains:
         return FineTuneResult(evaluate.evaluate_retrieval(model, task, languages, tests))
     encoded = encoding.encode(SplitRef(task, "train", data), tokenizer, config.length)
-    rows = batches.subset(encoded, config.seed, config.examples)
+    # also of a replicate: they are those of every arm of this seed, and what they bring cancels out of its gain
+    rows, seed = batches.subset(encoded, config.seed, config.examples), config.training_seed
+    if config.replicate:
+        rows = np.random.default_rng([seed, sampling.SHUFFLE, 0]).permutation(rows)
     steps = config.epochs * len(rows) // config.batch
-    learner = TaskHead(model, task, config.seed)
+    learner = TaskHead(model, task, seed)
 
     def development_results() -> list[dict]:
         return evaluate.evaluate_task(learner, "development", ["en"], tests).results
@@ -112,9 +127,9 @@ def fine_tune(
         early_stopping = loop.EarlyStopping(development_score, max(1, len(rows) // config.batch), config.patience)
     curve = loop.train(
         learner,
-        batches.epoch_batches(encoded, rows, config.batch, config.seed),
+        batches.epoch_batches(encoded, rows, config.batch, seed),
         linear_schedule(config.learning_rate, round(steps * config.warmup), steps),
-        seed=config.seed,
+        seed=seed,
         state=state,
         ladder=False,
         micro_batch=config.micro_batch,

@@ -3,7 +3,7 @@ tokens, as a pure function of (seed, step). Text is encoded once and memory-mapp
 holds the sequences of a step."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ class Corpus:
         """
         unique = steps * batch if unique is None else unique
         sampler = self.language_sampler(seed, unique)
-        shuffles = [sampling.Permutation(n, [seed, sampling.SHUFFLE, index]) for index, n in enumerate(self.available)]
+        rows_of = self._reader(seed)
 
         def batch_at(step: int) -> dict[str, torch.Tensor]:
             positions = np.arange(step * batch, (step + 1) * batch)
@@ -78,11 +78,40 @@ class Corpus:
                 in_round = rounds == number
                 order = sampling.Permutation(unique, [seed, sampling.REPEAT, number])
                 positions[in_round] = order(positions[in_round])
-            languages, ranks = sampler(positions)
-            rows = [self.sequences[index][shuffles[index](ranks[[i]])[0]] for i, index in enumerate(languages)]
-            return self.mask_tokens(np.stack(rows), mask_rate, np.random.default_rng([seed, sampling.MASK, step]))
+            rows = rows_of(*sampler(positions))
+            return self.mask_tokens(rows, mask_rate, np.random.default_rng([seed, sampling.MASK, step]))
 
         return batch_at
+
+    def batches_from_the_end(self, seed: int, steps: int, batch: int, mask_rate: float) -> BatchAt:
+        """As `batches`, but each language's sequences come from the end of the seed's order: a rung meets none of
+        them before it has used up nearly all text. A language of which more is drawn than it has begins again."""
+        sampler = sampling.LanguageSampler(self.shares, seed, steps * batch)
+        rows_of = self._reader(seed)
+
+        def batch_at(step: int) -> dict[str, torch.Tensor]:
+            languages, ranks = sampler(np.arange(step * batch, (step + 1) * batch))
+            rows = rows_of(languages, self.available[languages] - 1 - ranks % self.available[languages])
+            return self.mask_tokens(rows, mask_rate, np.random.default_rng([seed, sampling.HEAD_MASK, step]))
+
+        return batch_at
+
+    def tokens_of_both_ends(self, seed: int, sequences: int, from_the_end: int) -> int:
+        """The tokens that are among the first `sequences` of the seed's order and among those that
+        `batches_from_the_end` draws, too."""
+        first, last = (sampling.LanguageSampler(self.shares, seed, count).counts for count in (sequences, from_the_end))
+        return int(np.maximum(0, np.minimum(last, self.available) + first - self.available).sum()) * self.length
+
+    def _reader(self, seed: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """The function from languages and ranks in the seed's order of each to the sequences."""
+        shuffles = [sampling.Permutation(n, [seed, sampling.SHUFFLE, index]) for index, n in enumerate(self.available)]
+
+        def rows_of(languages: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+            return np.stack(
+                [self.sequences[index][shuffles[index](ranks[[i]])[0]] for i, index in enumerate(languages)]
+            )
+
+        return rows_of
 
     def validation_batch(self, language: str, mask_rate: float) -> dict[str, torch.Tensor]:
         """The held-out sequences of a language under one fixed mask."""

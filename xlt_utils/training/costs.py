@@ -27,6 +27,14 @@ def text_cost(config: Any, length: int, steps: int, batch: int, mask_rate: float
     return {"tokens": tokens, "examples": steps * batch, "steps": steps, "flops": flops}
 
 
+def head_cost(config: Any, length: int, steps: int, batch: int, mask_rate: float) -> dict[str, float]:
+    """The cost of `steps` that train a masked-LM head alone. The backward pass goes once through each of the head's
+    matrices, through the embeddings to reach the head's own weights, and not into the frozen encoder."""
+    tokens = steps * batch * length
+    flops = count_flops(config, tokens, length, training=False, predicted=2 * mask_rate)
+    return {"tokens": tokens, "examples": steps * batch, "steps": steps, "flops": flops}
+
+
 def total_cost(costs: Iterable[dict[str, float]]) -> dict[str, float]:
     """The sum of several costs, field by field."""
     costs = list(costs)

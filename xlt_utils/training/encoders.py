@@ -61,22 +61,38 @@ def make_config(
 
 def starting_encoder(
     start: str, architecture: str | None, seed: int, pooling: str | None = None, **shape: Any
-) -> PreTrainedModel:
-    """What phase 1 starts from: random weights, or a checkpoint.
+) -> tuple[PreTrainedModel, bool]:
+    """What phase 1 starts from: random weights, or a checkpoint. A checkpoint without a masked-LM head gets a random
+    one, which predicts through its input embeddings.
 
     Args:
         start: `scratch`, or a checkpoint as `load_encoder` takes it.
         architecture, **shape: as `make_config` takes them; a checkpoint has its own.
         seed: decides random weights.
         pooling: of sentences, `first` token or `mean`; kept in the configuration's `classifier_pooling`.
+
+    Returns:
+        The encoder with its masked-LM head, and whether that head belongs to it: False for a random one on a trained
+        encoder.
     """
     if start == "scratch":
-        model = create_encoder(make_config(architecture, **shape), seed)
+        model, brings_head = create_encoder(make_config(architecture, **shape), seed), True
     else:
-        model, _ = load_encoder(start, pretrains=True)
+        model, brings_head = _load_weights(start, AutoModelForMaskedLM, seed)
+        if not brings_head:
+            model.config.tie_word_embeddings = True
+            model.all_tied_weights_keys = model.get_expanded_tied_weights_keys(all_submodels=True)
+            model.tie_weights()
     if pooling:
         model.config.classifier_pooling = {"first": "cls", "mean": "mean"}[pooling]
-    return model
+    return model, brings_head
+
+
+def head_parameters(model: PreTrainedModel) -> dict[str, torch.nn.Parameter]:
+    """The masked-LM head's own parameters by name: those that it does not share with the encoder, such as the tied
+    embeddings."""
+    encoder = {id(weights) for weights in model.base_model.parameters()}
+    return {name: weights for name, weights in model.named_parameters() if id(weights) not in encoder}
 
 
 def create_encoder(config: PretrainedConfig, seed: int) -> PreTrainedModel:
@@ -92,32 +108,40 @@ def save_encoder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, fol
     tokenizer.save_pretrained(folder)
 
 
-def load_encoder(start: str | Path, pretrains: bool = False) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def load_encoder(start: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Load a checkpoint's encoder, in fp32 and with its masked-LM head if it has one, and its tokenizer.
 
     Args:
         start: a folder, or a hub id, with a revision after `@` if one is pinned.
-        pretrains: a checkpoint without a masked-LM head gets a fresh one.
 
     Raises:
         StartError: it is no checkpoint, has no safetensors (pickled weights run code when they are read), no fast
             tokenizer, or code of its own.
     """
-    location, options = locate_checkpoint(start)
     tokenizer = load_tokenizer(start)
+    return _load_weights(start)[0], tokenizer
+
+
+def _load_weights(start: str | Path, auto_class: Any = None, seed: int = 0) -> tuple[PreTrainedModel, bool]:
+    """A checkpoint as `auto_class` (left out, as the class that its configuration names), with random weights of this
+    seed for what the checkpoint lacks; and whether it brings a masked-LM head."""
+    location, options = locate_checkpoint(start)
     modeling_modernbert.apply_rotary_pos_emb = apply_rotary_positions
     logging.set_verbosity_error()  # transformers reports a fresh head, which is expected here
     logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(location, **options)
-        has_head = any(name.endswith("ForMaskedLM") for name in config.architectures or ())
-        auto_class = AutoModelForMaskedLM if has_head or pretrains else AutoModel
+        names_head = any(name.endswith("ForMaskedLM") for name in config.architectures or ())
+        auto_class = auto_class or (AutoModelForMaskedLM if names_head else AutoModel)
         weights = {"use_safetensors": True, "dtype": torch.float32, "attn_implementation": attention_kernel()}
-        torch.manual_seed(0)  # a fresh masked-LM head is random
-        model = auto_class.from_pretrained(location, config=config, **weights, **options)
+        torch.manual_seed(seed)
+        model, report = auto_class.from_pretrained(
+            location, config=config, output_loading_info=True, **weights, **options
+        )
     except (OSError, ValueError, ImportError) as error:
         raise StartError(f"{start}: no encoder to start from: {error}") from error
-    return model, tokenizer
+    head = set(head_parameters(model))
+    return model, not head or not head <= set(report["missing_keys"])
 
 
 def default_layer(layers: int) -> int:

@@ -50,6 +50,7 @@ def train(
     micro_batch: int | None = None,
     devices: int = 1,
     early_stopping: EarlyStopping | None = None,
+    is_settled: Callable[[list[dict]], bool] | None = None,
     clip: float = 1.0,
     weight_decay: float = 0.01,
     save_seconds: float = 60.0,
@@ -57,7 +58,7 @@ def train(
     """Train to the schedule's end. A run that was stopped goes on from `state/last` and ends in the same bits.
 
     Args:
-        objective: takes a batch and gives its loss; it is trained in place.
+        objective: takes a batch and gives its loss; it is trained in place, but for parameters without gradients.
         batch_at: from a step, counted from 0, to its batch.
         schedule: the learning rate, and the number of steps.
         seed: decides what is random in a step (dropout).
@@ -67,6 +68,7 @@ def train(
         micro_batch: items of a batch that a device holds at once; None: all.
         devices: processes that share each batch.
         early_stopping: None: train all steps, and the last weights are the result.
+        is_settled: whether training may end early, from the curve so far; None: never.
         clip: the gradient's norm at most.
         weight_decay: AdamW's, for matrices only.
         save_seconds: the time between two checkpoints at least.
@@ -83,7 +85,7 @@ def train(
     if devices > (processes := int(os.environ.get("WORLD_SIZE", 1))):
         options: dict[str, Any] = {"seed": seed, "state": state, "previous": previous, "ladder": ladder}
         options |= {"micro_batch": micro_batch, "devices": devices, "early_stopping": early_stopping}
-        options |= {"clip": clip, "weight_decay": weight_decay, "save_seconds": save_seconds}
+        options |= {"is_settled": is_settled, "clip": clip, "weight_decay": weight_decay, "save_seconds": save_seconds}
         _run_in_processes(functools.partial(train, objective, batch_at, schedule, **options), devices)
         # The processes share no weights with this one: their last checkpoint is the result.
         position = resume.resume_state(objective, None, run, state / "last", None)
@@ -100,7 +102,9 @@ def train(
     pause = save_seconds
 
     def is_over() -> bool:
-        return position.step >= schedule.total or bool(early_stopping and position.since >= early_stopping.patience)
+        if early_stopping and position.since >= early_stopping.patience:
+            return True
+        return position.step >= schedule.total or bool(is_settled and is_settled(position.curve))
 
     def save(name: str) -> None:
         if accelerator.is_main_process:
@@ -155,7 +159,7 @@ def train(
                 accelerator.print(f"step {position.step:,} of {schedule.total:,}, loss {mean:.3f}", flush=True)
                 printed_at = time.monotonic()
 
-    if ladder and schedule.trunk == schedule.total > 0:  # without a cooldown the rung is its own trunk
+    if ladder and schedule.trunk == schedule.total > 0:  # without a cooldown the run is its own trunk
         save("trunk")
     accelerator.unwrap_model(trained, keep_fp32_wrapper=False).eval()
     if early_stopping and position.best > -math.inf and accelerator.is_main_process:
@@ -192,8 +196,9 @@ def _to_device(batch: dict, device: torch.device) -> dict:
 
 def _optimizer(objective: nn.Module, weight_decay: float) -> torch.optim.AdamW:
     """AdamW, fused; biases and normalisation weights do not decay."""
+    trained = [p for p in objective.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in objective.parameters() if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in objective.parameters() if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), eps=1e-8, fused=True)

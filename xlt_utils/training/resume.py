@@ -43,7 +43,7 @@ def save_state(
     folder: Path, objective: nn.Module, optimizer: torch.optim.Optimizer, position: Position, run: dict
 ) -> None:
     """Write the state of the run whose identity is `run`."""
-    tensors: dict[str, torch.Tensor] = {f"weights.{name}": weight for name, weight in objective.named_parameters()}
+    tensors: dict[str, torch.Tensor] = {f"weights.{name}": weight for name, weight in _trained(objective)}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
     checkpoints.save_checkpoint(folder, tensors, asdict(position) | {"run": run})
@@ -83,7 +83,7 @@ def load_weights(objective: nn.Module, folder: Path) -> dict[str, torch.Tensor]:
     """Put a state's weights into an objective; gives all of the state's tensors."""
     tensors, _ = checkpoints.load_checkpoint(folder)
     with torch.no_grad():
-        for name, weights in objective.named_parameters():
+        for name, weights in _trained(objective):
             weights.copy_(tensors[f"weights.{name}"])
     return tensors
 
@@ -101,6 +101,11 @@ def _restore(folder: Path, objective: nn.Module, optimizer: torch.optim.Optimize
             state.setdefault(index, {})[name] = moment
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return Position(**facts)
+
+
+def _trained(objective: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters that training changes: all but the frozen ones, which a state does not hold."""
+    return ((name, weights) for name, weights in objective.named_parameters() if weights.requires_grad)
 
 
 def _moments(tensors: dict[str, torch.Tensor]) -> Iterator[tuple[int, str, torch.Tensor]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 BLOCK = 4096  # positions whose languages are drawn together
 # Each use of a seed adds its own number to it, so that no two uses share a stream of random numbers.
-DRAW, SHUFFLE, MASK, LABELS, REPEAT = range(1, 6)
+DRAW, SHUFFLE, MASK, LABELS, REPEAT, HEAD_MASK = range(1, 7)
 
 
 class Permutation:
