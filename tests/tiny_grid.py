@@ -1,5 +1,6 @@
 """A study of eight cells whose notebooks only write their records: Snakemake, runner and kernels are real, training
-is not. Run as a program, it runs the study in a folder: `tiny_grid.py FOLDER`."""
+is not. Run as a program, it runs the study in a folder, `tiny_grid.py FOLDER GATE`, where GATE is `first`, `only` or
+`none`, or says how far it is, `tiny_grid.py FOLDER status`."""
 
 import os
 import sys
@@ -19,6 +20,7 @@ intermediate:
   arms: [{name: mnli, tasks: [mnli]}]
 target:
   tasks: [sst, udpos]
+gate: {tokens: 0}
 """
 # One cell fails, or waits, as long as a file lies in the folder.
 HINDERED = """import time
@@ -27,6 +29,18 @@ if tokens == 100_000 and Path({folder!r}, "broken").exists():
     raise ValueError("no such luck")
 while Path({folder!r}, "slow").exists():
     time.sleep(0.1)"""
+# Where a cell stands on the grid, and its English scores: chance as long as a file lies in the folder.
+PLACE = {
+    "pretrain": "{'seed': seed, 'tokens': tokens}",
+    "intermediate": "{**vars(record.read_record(checkpoint).coordinates), 'arm': arm, 'examples': examples}",
+    "target": "record.read_record(checkpoint).coordinates",
+    "report": "None",
+}
+SCORES = """from pathlib import Path
+metrics = {{"sst": "accuracy", "udpos": "f1", "mnli": "accuracy"}}
+score = {{"language": "en", "value": 0.5 if Path({folder!r}, "hopeless").exists() else 0.9}}
+score |= {{"zero": 0.5, "n": 400, "main": False}}
+results = [score | {{"task": name, "metric": f"development {{metrics[name]}}"}} for name in tasks]"""
 PAGE = """from pathlib import Path
 Path(report).mkdir(parents=True, exist_ok=True)
 Path(report, "index.html").write_text(str(missing))"""
@@ -45,8 +59,10 @@ def write(folder: Path):
     by_phase["report"] = dict.fromkeys(("study", "runs", "cells", "missing", "out", "report"))
     for phase, parameters in by_phase.items():
         names = ", ".join(f"{name}={name}" for name in parameters)
-        last = f"from xlt_utils.records import record\nrecord.write_record(out, {phase!r}, dict({names}))"
-        first = {"pretrain": HINDERED.format(folder=str(folder)), "report": PAGE}.get(phase, "pass")
+        last = f"from xlt_utils.records import record\nplace = {PLACE[phase]}\n"
+        last += f"record.write_record(out, {phase!r}, dict({names}), coordinates=place, results=results)"
+        first = {"pretrain": f"{HINDERED}\nresults = []", "report": f"{PAGE}\nresults = []"}.get(phase, SCORES)
+        first = first.format(folder=str(folder))
         declared = "\n".join(f"{name} = None" for name in parameters)
         write_notebook(Path(paths.notebook(phase)), first, last, parameters=declared)
     return study, cells.expand_study(study, "somewhere", "1")
@@ -67,7 +83,7 @@ def main(folder: Path, command: str) -> int:
         return 0
     seconds = {cell.folder: 1.0 for cell in grid}
     expected = plan.Plan(plan.grid_signature(grid), 2, {}, {}, {}, {}, {}, {}, 9.0, seconds)
-    return scheduler.run_study(study, grid, lambda: expected)
+    return scheduler.run_study(study, grid, lambda: expected, gate=command)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`xlt`, the one command-line tool. It reads the arguments, calls the module that does the work, and turns what goes
-wrong into a message and an exit code: 65 bad input, 70 a notebook failed, 75 already at work, 128 + n stopped by
-signal n. Each command imports what it needs, so that a mistyped study file is refused without torch."""
+wrong into a message and an exit code: 3 not learnt (the gate), 65 bad input, 70 a notebook failed, 75 already at work,
+128 + n stopped by signal n. Each command imports what it needs, so that a mistyped study file is refused without
+torch."""
 
 import argparse
 import os
@@ -80,7 +81,8 @@ def _run(arguments: argparse.Namespace) -> int:
         _check_data(arguments.study, study)
         return plan_for_run(study, grid, arguments.jobs or scheduler.default_jobs(study))
 
-    return scheduler.run_study(study, grid, prepare, arguments.profile, arguments.kernel, arguments.limit)
+    options = (arguments.profile, arguments.kernel, arguments.limit, arguments.gate)
+    return scheduler.run_study(study, grid, prepare, *options)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -187,6 +189,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--jobs", **jobs)
     text = "where to run: a folder of workflow/profiles (default: %(default)s)"
     command.add_argument("--profile", default="local", help=text)
+    gate = command.add_mutually_exclusive_group()
+    text = (
+        "run the cells of the gate alone: those that `gate:` names, else the first seed at the largest P; like every "
+        "run with a gate it ends with exit code 3 where a target or an arm is not learnt in English"
+    )
+    gate.add_argument("--gate-only", action="store_const", dest="gate", const="only", default="first", help=text)
+    text = "run the whole grid, whatever is not learnt"
+    gate.add_argument("--no-gate", action="store_const", dest="gate", const="none", help=text)
     add_kernel(command)
     add_limit(command)
     add("status", _status, study, "say what is done, running, failed and missing")

@@ -1,8 +1,10 @@
 """The plan: a ladder costs its largest rung and the cooldowns; time is measured with this study's encoder."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from headless import save_headless
 from small_study import GOOD, load
 
 from xlt_utils import paths
@@ -11,8 +13,19 @@ from xlt_utils.formatting import duration
 from xlt_utils.pipeline import plan, speed
 from xlt_utils.records.record import write_record
 from xlt_utils.study import cells
+from xlt_utils.training import encoders
 
 SMALL = GOOD.replace("vocabulary: 1k}", "vocabulary: 1k}\n  vocabulary_sample: 2k").replace("1.6M", "200k")
+
+MEASURED = speed.Speed(
+    config=encoders.make_config("modernbert", layers=2, width=32, heads=2, vocabulary=1000, length=64),
+    weights=100_000,
+    masked_token=1e-5,
+    labelled_token=1e-5,
+    step=1e-3,
+    tested_token=1e-6,
+    mean_lengths=lambda name: (20.0, 20.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +44,22 @@ def test_a_ladder_costs_its_largest_rung_and_the_cooldowns(planned):
     assert expected.examples["target"] == 18 * 3 * 1024 * 2
     by_cell = sum(expected.by_cell[cell.folder] for cell in grid)
     assert sum(expected.seconds.values()) == pytest.approx(by_cell, rel=0.01)
+
+
+def test_a_missing_head_is_planned_once_a_ladder(world, vocabulary, tmp_path):
+    start = save_headless("bert", vocabulary.tokenizer, tmp_path / "start")
+    scratch = "{layers: 2, width: 32, heads: 2, vocabulary: 1k}"
+    warmup = f"{{start: {start}}}\n  head_warmup: {{tokens: 300k}}"
+    study = load(tmp_path, SMALL.replace(scratch, warmup))
+    grid = cells.expand_study(study, world, "1")
+    expected, brought = (
+        plan.make_plan(study, grid, 2, replace(MEASURED, brings_head=brings_head)) for brings_head in (False, True)
+    )
+    assert expected.tokens["pretrain"] - brought.tokens["pretrain"] == 2 * 300_000
+    flops = 2 * MEASURED.flops(300_000, 64, training=False, predicted=2 * 0.15)
+    assert expected.flops["pretrain"] - brought.flops["pretrain"] == pytest.approx(flops)
+    trained = 2 * 300_000 * MEASURED.masked_token
+    assert 0.3 * trained < expected.seconds["pretrain"] - brought.seconds["pretrain"] < trained
 
 
 def test_time_and_flops_are_above_nothing_and_grow_with_the_work(planned):

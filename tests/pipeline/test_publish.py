@@ -33,7 +33,8 @@ def runs(tmp_path):
     record["facts"] = {"read": [f"xnli, in {place}"]}
     (done[0] / "record.json").write_text(json.dumps(record))
     (done[0] / "model.safetensors").write_bytes(b"weights")
-    (folder / "plan.json").write_text("{}")
+    for name in ("plan.json", "provenance.json"):
+        (folder / name).write_text("{}")
     return folder, done
 
 
@@ -44,7 +45,7 @@ def test_the_archive_holds_records_and_attempts_alone_with_relative_paths(runs, 
     with zipfile.ZipFile(archive) as packed:
         text = {name: packed.read(name).decode() for name in packed.namelist()}
     own = {file for one in done for file in (one / "record.json", *one.glob("attempts/*/attempt.json"))}
-    assert set(text) == {file.relative_to(folder).as_posix() for file in own} | {"plan.json"}
+    assert set(text) == {file.relative_to(folder).as_posix() for file in own} | {"plan.json", "provenance.json"}
     assert not any(str(paths.ROOT.parent) in one for one in text.values() if "mirror" in one)
     record = json.loads(text[f"{done[0].relative_to(folder).as_posix()}/record.json"])
     assert record["parameters"]["data"] == "../elsewhere/mirror"

@@ -1,5 +1,6 @@
-"""The engine: a failing cell stops nothing but what reads it, a repeated run does only what is missing, and a
-stopped one leaves no process behind. The real Snakemake over a grid of tiny notebooks."""
+"""The engine: what is not learnt stops a study at its gate, a failing cell stops nothing but what reads it, a repeated
+run does only what is missing, and a stopped one leaves no process behind. The real Snakemake over a grid of tiny
+notebooks."""
 
 import json
 import os
@@ -17,7 +18,7 @@ from snakemake.cli import parse_config
 from xlt_utils.pipeline import scheduler
 
 
-def start(folder, command="run", **environment):
+def start(folder, command="first", **environment):
     return subprocess.Popen(
         [sys.executable, tiny_grid.__file__, str(folder), command],
         stdout=subprocess.PIPE,
@@ -38,15 +39,41 @@ def attempts(folder):
     return [f"{path.parents[1].name[:-9]} {path.name}" for path in folders]
 
 
+def records(folder):
+    return sorted(path.parent.name[:-9] for path in (folder / "runs" / "grid").glob("[pit]*/*/record.json"))
+
+
 DOWNSTREAM = ["", "-2tasks", "-mnli-i512", "-mnli-i512-2tasks"]  # the cells of a pretraining rung, after its own name
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A study that was run once while its larger pretraining rung was broken: folder, exit code, output."""
+def gated(tmp_path_factory):
+    """A study that was run while nothing was learnt in English: folder, exit code, output."""
     folder = tmp_path_factory.mktemp("grid")
-    (folder / "broken").touch()
+    (folder / "hopeless").touch()
     return folder, *end(start(folder))
+
+
+def test_what_is_not_learnt_stops_a_study_at_its_gate_with_a_table(gated):
+    folder, code, output = gated
+    assert code == 3 and records(folder) == [f"s0-p0{suffix}" for suffix in DOWNSTREAM[:3]], output
+    table = [line.split("  ") for line in output.splitlines() if line.startswith(("gate:", "target ", "arm "))]
+    assert [row[0] for row in table] == ["gate: seed 0, P = 0", "target sst", "target udpos", "arm mnli, mnli"]
+    assert all(row[-1] == "no" for row in table[1:])
+    assert "not learnt: sst with target.examples 1024, epochs 2, learning_rate 0.0005" in output
+    assert "exit code 3" in output and "xlt run --no-gate" in output
+    before = attempts(folder)
+    code, again = end(start(folder, "only"))  # at once, from the records
+    assert code == 3 and again.splitlines()[0] in output and "to run" not in again and attempts(folder) == before
+
+
+@pytest.fixture(scope="module")
+def folder(gated):
+    """This study after it went on without the gate while its larger pretraining rung was broken: folder, exit code,
+    output."""
+    folder = gated[0]
+    (folder / "broken").touch()
+    return folder, *end(start(folder, "none"))
 
 
 def test_a_failing_cell_stops_only_what_reads_it(folder):
@@ -54,8 +81,8 @@ def test_a_failing_cell_stops_only_what_reads_it(folder):
     assert code == 70, output
     assert "failed: pretrain s0-p100k" in output and "ValueError: no such luck" in output
     assert "4 of 8 cells done" in output
-    records = sorted(path.parent.name[:-9] for path in (folder / "runs" / "grid").glob("[pit]*/*/record.json"))
-    assert records == sorted(f"s0-p0{suffix}" for suffix in DOWNSTREAM)
+    assert records(folder) == [f"s0-p0{suffix}" for suffix in DOWNSTREAM]
+    assert len(attempts(folder)) == 5  # what the gate had run counted as done
 
 
 def test_status_names_the_failure_and_its_log(folder):
@@ -75,20 +102,20 @@ def test_the_report_is_made_of_what_there_is(folder):
 def test_the_full_log_is_kept_and_progress_is_a_few_lines(folder):
     folder, _, output = folder
     assert "rule pretrain" in (folder / "runs" / "grid" / "snakemake.log").read_text(encoding="utf-8")
-    assert "0/8 cells" in output and len(output.splitlines()) < 25
+    assert "3/8 cells" in output and len(output.splitlines()) < 25
 
 
 def test_a_repeated_run_does_only_what_is_missing_and_then_nothing(folder):
     folder, _, _ = folder
     (folder / "broken").unlink()
     before = attempts(folder)
-    code, output = end(start(folder))
+    code, output = end(start(folder, "none"))
     assert code == 0, output
     new = sorted(set(attempts(folder)) - set(before))
     assert new == sorted(["s0-p100k 02", *(f"s0-p100k{suffix} 01" for suffix in DOWNSTREAM[1:])])
     spent = json.loads((folder / "runs" / "grid" / "run.json").read_text(encoding="utf-8"))
-    assert spent["cells_run"] == 8 and spent["runs"] == 2
-    # and a third run finds nothing to do: it starts neither Snakemake nor the warm server
+    assert spent["cells_run"] == 8 and spent["runs"] == 3
+    # and another run finds nothing to do, nor to stop at the gate: it starts neither Snakemake nor the warm server
     logs = {path: path.stat().st_mtime_ns for path in (folder / "runs" / "grid").glob("*.log")}
     code, output = end(start(folder))
     assert code == 0, output
@@ -116,6 +143,8 @@ def test_a_stopped_run_leaves_no_process_and_a_repeat_goes_on(tmp_path, number):
         (tmp_path / "slow").unlink()
         code, output = end(start(tmp_path))
         assert code == 0 and "8 of 8 cells done" in output, output
+        passed = output.index("arm mnli, mnli")  # the table of the gate: its three cells ran first
+        assert output.index("3/3 cells") < passed < output.index("3/8 cells")
 
 
 def test_a_project_may_lie_in_any_folder(tmp_path):

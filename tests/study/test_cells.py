@@ -90,6 +90,19 @@ def test_a_target_cell_names_the_languages_of_its_own_tasks_that_differ(tmp_path
     assert languages == {("sst", "xnli"): {"xnli": ["en", "xa"]}, ("udpos",): {}}
 
 
+def test_only_the_trained_targets_without_intermediate_training_have_replicates(tmp_path):
+    text = GOOD.replace("udpos]", "udpos, tatoeba]") + "  tasks_per_cell: 3\n"
+    once, twice = (grid(tmp_path, f"{text}  baseline_replicates: {n}\n") for n in (1, 3))
+    assert hashes_of(once).items() <= hashes_of(twice).items()  # and so replicate 0 is the run of a study without
+    added = [cell for cell in twice if cell.slug not in hashes_of(once)]
+    rungs = [f"s{seed}-p{tokens}" for seed in (0, 1) for tokens in ("0", "100k", "1.6M")]
+    assert [cell.slug for cell in added] == [f"{rung}-3tasks-r{number}" for rung in rungs for number in (1, 2)]
+    assert all(cell.parameters["tasks"] == ["sst", "xnli", "udpos"] for cell in added)
+    assert len({cell.hash for cell in twice}) == len(twice)
+    retrieval = GOOD.replace("[sst, xnli, udpos]", "[tatoeba]")
+    assert hashes_of(grid(tmp_path, f"{retrieval}  baseline_replicates: 3\n")) == hashes_of(grid(tmp_path, retrieval))
+
+
 def test_an_arm_has_the_rungs_that_it_names(tmp_path):
     arms = "[{name: mnli, tasks: [mnli]}, {name: small, tasks: [qqp], examples: [512]}]"
     tuned = [c.parameters for c in grid(tmp_path, GOOD.replace(ARM, arms)) if c.phase == "intermediate"]

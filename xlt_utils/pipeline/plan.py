@@ -160,15 +160,23 @@ def _work(cell: cells.Cell, study: Study, speed: Speed, overhead: float) -> Work
 
 def _pretraining_work(cell: cells.Cell, shares_trunk: bool, speed: Speed) -> Work:
     parameters = cell.parameters
-    length = parameters["length"]
+    length, mask_rate = parameters["length"], parameters["mask_rate"]
     tokens = parameters["seen"] or _above_trunk(cell, "tokens")
+    flops = speed.flops(tokens, length, predicted=mask_rate)
+    seconds = tokens * speed.masked_token
+    if parameters["head_warmup"] and not speed.brings_head and not cell.inputs:  # else the rung below has trained it
+        most = parameters["head_warmup"]["tokens"]
+        # the frozen encoder has no backward pass; the head's is as long as its forward pass (costs.head_cost)
+        head_flops = speed.flops(most, length, training=False, predicted=2 * mask_rate)
+        seconds += head_flops / speed.flops(1, length, predicted=mask_rate) * speed.masked_token
+        tokens, flops = tokens + most, flops + head_flops
     return Work(
         tokens=tokens,
         examples=tokens / length,
         tested_tokens=32 * length * len(parameters["languages"]),
-        flops=speed.flops(tokens, length, predicted=parameters["mask_rate"]),
+        flops=flops,
         bytes=RECORD_BYTES + _checkpoint_bytes(speed, shares_trunk),
-        seconds=tokens * speed.masked_token,
+        seconds=seconds,
     )
 
 

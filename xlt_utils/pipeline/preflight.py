@@ -118,8 +118,9 @@ def _check_text(study: Study, data: str) -> list[str]:
         sequences = round(arm.mlm_share * max(study.intermediate.rungs(arm), default=0))
         needs.append((f"intermediate.arms.{number}.mlm_share", arm.text_languages(study.languages), sequences))
     faults: list[str] = []
+    has_masked_arms = any(arm.mlm_share for arm in study.intermediate.arms)  # then a fresh head reads all languages
     for field, languages, sequences in needs:
-        if not sequences and not settings.rungs[0].encoder.is_scratch:
+        if not sequences and not settings.rungs[0].encoder.is_scratch and not has_masked_arms:
             continue  # a checkpoint that is not trained on reads no text
         with _collect_errors(faults, f"{field}: "):
             for encoder in {rung.encoder for rung in settings.rungs} if languages else ():

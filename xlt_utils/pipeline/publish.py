@@ -12,12 +12,13 @@ from xlt_utils import paths
 from xlt_utils.errors import Fault
 from xlt_utils.pipeline import runner
 from xlt_utils.records.record import is_done, read_record
+from xlt_utils.records.run_hash import PROVENANCE
 from xlt_utils.study import cells
 from xlt_utils.study.schema import Study
 
 ARCHIVE = "records.zip"
 CELL_FILES = ("record.json", "attempts/*/attempt.json")  # neither weights nor predictions nor outputs
-STUDY_FILES = ("plan.json", "run.json")
+STUDY_FILES = ("plan.json", "run.json", PROVENANCE)
 ENTRY_TIME = (1980, 1, 1, 0, 0, 0)  # one for all, so that the same records give the same bytes; the first zip allows
 
 
@@ -44,6 +45,7 @@ def publish_study(study: Study, grid: list[cells.Cell], kernel: str = "python3")
         )
     folder = paths.REPORTS / study.name
     folder.mkdir(parents=True, exist_ok=True)
+    cells.write_provenance(study)
     pack_records(paths.RUNS / study.name, [paths.resolve(cell.folder) for cell in grid], folder / ARCHIVE)
     return render_published(folder, kernel)
 
@@ -52,7 +54,7 @@ def pack_records(runs: Path, folders: list[Path], archive: Path) -> None:
     """Write the records of a study into one file; the same records give the same bytes.
 
     Args:
-        runs: the folder of the study's runs, with its plan.json and run.json.
+        runs: the folder of the study's runs, with its STUDY_FILES.
         folders: the run folders of its cells, below `runs`.
         archive: the file to write.
     """

@@ -1,6 +1,6 @@
-"""Runs a study: the missing cells of its grid through Snakemake, then its report. A study and its cells go in, an exit
-code comes out. A run starts the warm server, keeps Snakemake's log in a file and shows a line of progress; a repeated
-run does only what is missing."""
+"""Runs a study: the missing cells of its grid through Snakemake, those of its gate first, then its report. A study and
+its cells go in, an exit code comes out. A run starts the warm server, keeps Snakemake's log in a file and shows a line
+of progress; a repeated run does only what is missing."""
 
 import fcntl
 import json
@@ -10,20 +10,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from xlt_utils import paths
 from xlt_utils.files import read_json, write_json
 from xlt_utils.formatting import duration
 from xlt_utils.pipeline import prefork, progress, runner, status
+from xlt_utils.pipeline.learning_gate import gate_cells, judge_gate
 from xlt_utils.pipeline.plan import Plan
 from xlt_utils.records.record import is_done
 from xlt_utils.study import cells
 from xlt_utils.study.schema import Study
 
 BUSY = 75  # EX_TEMPFAIL: another run of the study is at work
+NOT_LEARNT = 3  # the gate is closed: a target or an arm is not learnt
 POLL_SECONDS = 0.5  # between two looks at the run folders
 
 
@@ -34,6 +36,7 @@ def run_study(
     profile: str = "local",
     kernel: str = "python3",
     limit: float | None = None,
+    gate: Literal["first", "only", "none"] = "first",
 ) -> int:
     """Run what is missing of a study, then its report, and return the exit code.
 
@@ -45,30 +48,25 @@ def run_study(
         profile: the Snakemake profile, a folder of workflow/profiles.
         kernel: the name of a Jupyter kernel.
         limit: seconds a cell may take; None for no limit.
+        gate: whether the cells of the study's gate, if it has one, run `first` and what they say decides whether the
+            others follow; `only` ends with the gate, `none` passes it over.
 
     Returns:
-        0 when every cell is done, BUSY while another run of the study is at work, else the code of what went wrong.
+        0 when every cell is done, BUSY while another run of the study is at work, NOT_LEARNT where the gate stops the
+        run, else the code of what went wrong.
     """
     folder = paths.RUNS / study.name
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [cell for cell in grid if not is_done(cell.folder, cell.hash)]
     with open(folder / ".lock", "w") as lock, runner.stop_on_signals():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if missing:
-                environment = os.environ | runner.cell_environment(study.threads) | {"XLT_ENGINE": "snakemake"}
-                with _warm_server(profile, environment, folder) as environment:
-                    print(f"{study.name}: {len(missing)} of {len(grid)} cells to run; checking the data", flush=True)
-                    plan = prepare()
-                    pace = f"about {duration(plan.wall_seconds)} for all, {plan.jobs} at a time"
-                    print(f"{study.name}: {pace}; log in {paths.relative(folder)}/snakemake.log", flush=True)
-                    options = ["--kernel", kernel, *(["--limit", f"{limit:g}"] if limit else [])]
-                    server = environment.get("XLT_WARM")
-                    cell_command = prefork.build_command("xlt_utils.cli:main", "cell", *options, server=server)
-                    command = _snakemake_command(folder, study, plan.jobs, profile, cell_command)
-                    _run_grid(folder, grid, missing, plan, command, environment)
-                    return _finish(study, grid, kernel, environment)
-            return _finish(study, grid, kernel, dict(os.environ))
+            with _Engine(study, grid, prepare, profile, kernel, limit) as engine:
+                if gate == "only" or (gate == "first" and study.gate and _missing(grid)):
+                    code = _pass_gate(study, grid, engine)
+                    if code != runner.DONE or gate == "only":
+                        return code
+                engine.run(grid)
+                return _finish(study, grid, kernel, engine.environment)
         except BlockingIOError:
             print(f"{folder}: another `xlt run` is at work; see `xlt status`", file=sys.stderr)
             return BUSY
@@ -92,6 +90,7 @@ def report_study(study: Study, grid: list[cells.Cell], kernel: str = "python3") 
     if "done" not in states.values():
         print(f"{study.name}: no cell is done, so there is nothing to report", file=sys.stderr)
         return runner.NO_RECORD
+    cells.write_provenance(study)
     cell = cells.report_cell(study, grid, {folder for folder, kind in states.items() if kind == "failed"})
     page = paths.REPORTS / study.name / "index.html"
     if not page.exists():
@@ -110,17 +109,97 @@ def default_jobs(study: Study) -> int:
     return max(1, cores // study.threads)
 
 
+class _Engine:
+    """Snakemake and the warm server of one run, which start when a first cell is to run; the arguments are those of
+    `run_study`. `environment` is that of the cells."""
+
+    def __init__(
+        self,
+        study: Study,
+        grid: list[cells.Cell],
+        prepare: Callable[[], Plan],
+        profile: str,
+        kernel: str,
+        limit: float | None,
+    ):
+        self.study, self.grid, self.prepare, self.profile = study, grid, prepare, profile
+        self.options = ["--kernel", kernel, *(["--limit", f"{limit:g}"] if limit else [])]
+        self.folder = paths.RUNS / study.name
+        self.environment, self.open = dict(os.environ), ExitStack()
+        self.plan: Plan | None = None
+
+    def __enter__(self) -> "_Engine":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.open.__exit__(*error)
+
+    def run(self, wanted: list[cells.Cell], note: str = "") -> None:
+        """Run those cells of `wanted` that are not done, as far as they can be, after a `note` on them."""
+        missing = _missing(wanted)
+        if not missing:
+            return
+        plan = self.plan = self.plan or self._start()
+        if note:
+            print(note, flush=True)
+        server = self.environment.get("XLT_WARM")
+        cell_command = prefork.build_command("xlt_utils.cli:main", "cell", *self.options, server=server)
+        command = _snakemake_command(self.folder, self.study, plan.jobs, self.profile, cell_command)
+        _run_grid(self.folder, wanted, missing, plan, command, self.environment)
+
+    def _start(self) -> Plan:
+        name, folder = self.study.name, paths.relative(self.folder)
+        self.environment |= runner.cell_environment(self.study.threads) | {"XLT_ENGINE": "snakemake"}
+        self.environment = self.open.enter_context(_warm_server(self.profile, self.environment, self.folder))
+        print(f"{name}: {len(_missing(self.grid))} of {len(self.grid)} cells to run; checking the data", flush=True)
+        plan = self.prepare()
+        pace = f"about {duration(plan.wall_seconds)} for all, {plan.jobs} at a time"
+        print(f"{name}: {pace}; log in {folder}/snakemake.log", flush=True)
+        (self.folder / "snakemake.log").unlink(missing_ok=True)
+        return plan
+
+
+def _missing(wanted: list[cells.Cell]) -> list[cells.Cell]:
+    return [cell for cell in wanted if not is_done(cell.folder, cell.hash)]
+
+
+def _pass_gate(study: Study, grid: list[cells.Cell], engine: _Engine) -> int:
+    """Run the cells of the gate and show what was learnt; DONE where the rest of the grid may follow."""
+    gate = gate_cells(study, grid)
+    engine.run(gate, f"{study.name}: first the gate, {len(_missing(gate))} cells")
+    if missing := _missing(gate):
+        _report_failures(missing)
+        print(f"{study.name}: the gate cannot be judged; the rest of the grid was not started", file=sys.stderr)
+        return runner.RAISED
+    verdict = judge_gate(study, gate)
+    print(verdict.text, flush=True)
+    if verdict.is_passed:
+        return runner.DONE
+    rest = f"{len(_missing(grid))} of {len(grid)} cells were not run"
+    print(
+        f"{study.name}: stopped by the gate (exit code {NOT_LEARNT}), {rest}; what is done counts, and "
+        "`xlt run --no-gate` goes on as it is",
+        file=sys.stderr,
+    )
+    return NOT_LEARNT
+
+
+def _report_failures(missing: list[cells.Cell]) -> None:
+    """Name those of the missing cells that failed or were stopped."""
+    for cell, state in ((cell, status.cell_state(cell)) for cell in missing):
+        if state.kind in ("failed", "stopped"):
+            print(f"{state.kind}: {cell.phase} {cell.name}: {state.error}\n  log: {state.log}", file=sys.stderr)
+
+
 def _finish(study: Study, grid: list[cells.Cell], kernel: str, environment: dict[str, str]) -> int:
     """Report the failures and render the report; return the exit code of the run."""
     # the report's notebook starts warm as well, but no engine is its runner's parent
     os.environ.update({name: value for name, value in environment.items() if name != "XLT_ENGINE"})
-    states = [(cell, status.cell_state(cell)) for cell in grid if not is_done(cell.folder, cell.hash)]
-    print(f"{study.name}: {len(grid) - len(states)} of {len(grid)} cells done")
-    for cell, state in states:
-        if state.kind in ("failed", "stopped"):
-            print(f"{state.kind}: {cell.phase} {cell.name}: {state.error}\n  log: {state.log}", file=sys.stderr)
+    missing = _missing(grid)
+    print(f"{study.name}: {len(grid) - len(missing)} of {len(grid)} cells done")
+    _report_failures(missing)
     code = report_study(study, grid, kernel)
-    return runner.RAISED if states else code
+    return runner.RAISED if missing else code
 
 
 def _run_grid(
@@ -140,7 +219,7 @@ def _run_grid(
     (folder / "cells.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     began = time.time()
     line = progress.ProgressLine(sys.stdout, folder.name, len(grid), missing, plan.by_cell)
-    with open(folder / "snakemake.log", "w", encoding="utf-8") as log:
+    with open(folder / "snakemake.log", "a", encoding="utf-8") as log:  # after that of the gate
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -45,6 +45,7 @@ class Speed:
         tested_token: seconds a tested token.
         mean_lengths: from a task's name to the mean tokens of its examples, all of their rows together, and of their
             items, of which phase 2 trains on one for each example.
+        brings_head: whether the encoder's masked-LM head is its own; else one is trained before P counts.
     """
 
     config: Any
@@ -54,6 +55,7 @@ class Speed:
     step: float
     tested_token: float
     mean_lengths: Callable[[str], tuple[float, float]]
+    brings_head: bool = True
 
     def flops(self, tokens: float, length: float, *, training: bool = True, predicted: float = 0.0) -> float:
         """Floating-point operations for `tokens` in sequences of `length`, as records count them."""
@@ -77,7 +79,8 @@ def measure_speed(study: Study, data: str) -> Speed:
         start=encoder["start"],
     ).tokenizer
     hardware.prepare(study.threads)
-    model: Any = encoders.starting_encoder(**encoder, seed=0, vocabulary=len(tokenizer), length=phase.length)
+    model: Any
+    model, brings_head = encoders.starting_encoder(**encoder, seed=0, vocabulary=len(tokenizer), length=phase.length)
     masked_token = 0.0
     if any(rung.tokens for rung in phase.rungs) or any(arm.mlm_share for arm in study.intermediate.arms):
         batch = functools.partial(_random_masked_batch, study, model.config.vocab_size)
@@ -95,6 +98,7 @@ def measure_speed(study: Study, data: str) -> Speed:
         step=step,
         tested_token=tested_token,
         mean_lengths=functools.cache(functools.partial(_mean_lengths, study, data, tokenizer)),
+        brings_head=brings_head,
     )
 
 

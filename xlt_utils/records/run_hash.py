@@ -14,6 +14,7 @@ from xlt_utils.files import read_json, sha256_of_file
 
 SCHEMA = 4  # of records; raised when their meaning changes, and then every run is new
 OLDEST_SCHEMA = 2  # that can still be read
+PROVENANCE = "provenance.json"  # beside the runs: what a study file says of its checkpoints, for the report alone
 # Parameters that say what a study is called and where things are: no result depends on them. What a run reads is in its
 # hash as the hashes of its inputs.
 UNHASHED_PARAMETERS = ("study", "data", "out", "previous", "checkpoint", "runs", "cells", "missing", "report")
@@ -47,10 +48,12 @@ def _checkpoint_hash(folder: Path) -> str:
 
 
 def hash_report(parameters: dict[str, Any], notebook: str) -> str:
-    """The report's hash: of the records' bytes, of the missing cells and of the code that draws the page."""
+    """The report's hash: of the records' bytes, of the missing cells, of what the study file says of its checkpoints
+    and of the code that draws the page."""
     records = [sha256_of_file(paths.resolve(folder) / "record.json") for folder in parameters["cells"]]
-    missing = json.dumps(parameters["missing"])
-    return hash_run("report", {}, notebook_code_hash(paths.resolve(notebook), "report"), missing, records)
+    provenance = paths.resolve(parameters["runs"]) / PROVENANCE
+    data = json.dumps([parameters["missing"], provenance.read_text() if provenance.exists() else ""])
+    return hash_run("report", {}, notebook_code_hash(paths.resolve(notebook), "report"), data, records)
 
 
 def hash_for_record(folder: Path, phase: str, parameters: dict[str, Any], inputs: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ folder and an unchanged one is never run again."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from xlt_utils import paths
 from xlt_utils.code_hash import notebook_code_hash
+from xlt_utils.data.tasks import TASKS
 from xlt_utils.files import read_json, write_json
 from xlt_utils.formatting import short_size
 from xlt_utils.records import run_hash
@@ -82,6 +84,7 @@ def expand_study(study: Study, data: str | None = None, fingerprint: str | None 
     if data is None:
         data = loading.locate(study.data, study.microworld_settings())
     grid = Grid(study, data, loading.data_fingerprint(data) if fingerprint is None else fingerprint)
+    trained = [name for name in study.target.tasks if TASKS[name].trains]  # without training, replicates are the same
     for seed in study.seeds:
         below = None
         for rung in study.pretrain.rungs:
@@ -89,6 +92,8 @@ def expand_study(study: Study, data: str | None = None, fingerprint: str | None 
             pretrained = grid.add("pretrain", slug, _pretrain(study, seed, rung), previous=below)
             below = pretrained if study.pretrain.shares_trunk and rung.tokens else None
             _targets(grid, seed, pretrained)
+            for replicate in range(1, study.target.baseline_replicates):
+                _targets(grid, seed, pretrained, trained, replicate)
             for arm in study.intermediate.arms:
                 _ladder(grid, seed, pretrained, arm)
     return grid.cells
@@ -105,18 +110,24 @@ def _ladder(grid: Grid, seed: int, pretrained: Cell, arm: ArmSettings) -> None:
         _targets(grid, seed, rung, arm.targets)
 
 
-def _targets(grid: Grid, seed: int, checkpoint: Cell, tasks: list[str] | None = None) -> None:
+def _targets(grid: Grid, seed: int, checkpoint: Cell, tasks: list[str] | None = None, replicate: int = 0) -> None:
     """Add the cells that fine-tune and test one checkpoint."""
     for batch in grid.study.target_batches(tasks):
         slug = f"{checkpoint.slug}-{batch[0] if len(batch) == 1 else f'{len(batch)}tasks'}"
-        grid.add("target", slug, _target(grid.study, seed, batch), checkpoint=checkpoint)
+        slug += f"-r{replicate}" if replicate else ""
+        parameters = {"replicate": replicate, **_target(grid.study, seed, batch)}
+        grid.add("target", slug, parameters, checkpoint=checkpoint)
 
 
 def _pretrain(study: Study, seed: int, rung: Rung) -> dict[str, Any]:
     phase = study.pretrain
     seen = max(phase.tokens) if phase.arm == "repeated" and rung.tokens and phase.tokens else None
-    settings = phase.model_dump(exclude={"encoder", "tokens", "checkpoints", "arm"})
+    settings = phase.model_dump(exclude={"encoder", "tokens", "checkpoints", "arm", "head_warmup"})
     ladder = {"before": rung.before, "tokens": rung.tokens, "seen": seen}
+    # an arm with masked-LM steps also goes on from the head of the checkpoint as it stands
+    predicts = rung.tokens or any(arm.mlm_share for arm in study.intermediate.arms)
+    has_warmup = predicts and phase.head_warmup.tokens and not rung.encoder.is_scratch
+    settings["head_warmup"] = phase.head_warmup.model_dump() if has_warmup else None
     return {"seed": seed, "languages": study.languages, **rung.encoder.model_dump(), **ladder, **settings}
 
 
@@ -141,7 +152,8 @@ def _intermediate(study: Study, seed: int, arm: ArmSettings, examples: int) -> d
 
 def _target(study: Study, seed: int, tasks: list[str]) -> dict[str, Any]:
     phase = study.target
-    apart = {"tasks", "languages", "tasks_per_cell", "settings", "perturbations", "perturbation_rates"}
+    apart = {"tasks", "languages", "tasks_per_cell", "baseline_replicates"}
+    apart |= {"settings", "perturbations", "perturbation_rates"}
     languages = {name: study.target_languages(name) for name in tasks}
     return {
         "seed": seed,
@@ -157,6 +169,16 @@ def _target(study: Study, seed: int, tasks: list[str]) -> dict[str, Any]:
 def _settings(settings: Mapping[str, Section], tasks: list[str]) -> dict[str, dict[str, Any]]:
     """The settings of a cell's tasks that differ from the phase's."""
     return {name: settings[name].model_dump(exclude_none=True) for name in tasks if name in settings}
+
+
+def write_provenance(study: Study) -> None:
+    """Write what the study file says of its checkpoints beside the runs, where the report reads it. It is in no run's
+    parameters, so that a card can be corrected without a new run."""
+    checkpoints = study.provenance()
+    for checkpoint in checkpoints:
+        if os.path.isabs(checkpoint["start"]):
+            checkpoint["start"] = os.path.relpath(checkpoint["start"], paths.ROOT)
+    write_json(paths.RUNS / study.name / run_hash.PROVENANCE, {"checkpoints": checkpoints})
 
 
 def report_cell(study: Study, grid: list[Cell], failed: set[str]) -> Cell:

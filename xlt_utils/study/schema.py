@@ -35,6 +35,12 @@ def parse_size(value: Any) -> int:
     return int(number)
 
 
+def _tuple(value: Any) -> tuple:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("expected a list such as [mnli, squad]")
+    return tuple(value)
+
+
 def _distinct(values: list) -> list:
     repeated = sorted({value for value in values if values.count(value) > 1})
     if repeated:
@@ -56,6 +62,12 @@ def _task(role: str) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def _any_task(name: str) -> str:
+    if name not in TASKS:
+        raise ValueError(f"no such task; {did_you_mean(name, TASKS)}")
+    return name
 
 
 def _language(code: str) -> str:
@@ -84,11 +96,13 @@ def _english_first(codes: list[str]) -> list[str]:
 Size = Annotated[int, BeforeValidator(parse_size)]
 Positive = Annotated[Size, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 IntermediateTask = Annotated[str, _task("intermediate")]
 TargetTask = Annotated[str, _task("target")]
+AnyTask = Annotated[str, AfterValidator(_any_task)]
 LanguageCode = Annotated[str, AfterValidator(_language)]
 LanguageCodes = Annotated[
     list[LanguageCode], Field(min_length=1), AfterValidator(_distinct), AfterValidator(_english_first)
@@ -114,11 +128,21 @@ class Microworld(Section):
     bilingual: Share = 0.05
 
 
+class Card(Section):
+    """What a checkpoint was trained on before it came here, as its model card says: the `model`'s id, its
+    `training_data` in words, and the `tasks` of this package that are among them, for which I = 0 is not zero
+    examples. The report states it; no result depends on it."""
+
+    model: Text
+    training_data: Text
+    tasks: Annotated[tuple[AnyTask, ...], BeforeValidator(_tuple), AfterValidator(_distinct)] = ()
+
+
 class Encoder(Section):
     """What phase 1 starts from: random weights of a given shape, or a checkpoint (a hub id, `owner/name@revision`, or
-    a folder), which has its own shape and vocabulary."""
+    a folder), which has its own shape and vocabulary, and a `card` that says where it comes from."""
 
-    start: Annotated[str, Field(min_length=1)] = "scratch"
+    start: Text = "scratch"
     architecture: Literal["modernbert", "xlm-roberta"] | None = None  # from scratch: `modernbert` by default
     layers: Count | None = None
     width: Count | None = None
@@ -126,6 +150,7 @@ class Encoder(Section):
     vocabulary: Annotated[Size, Field(ge=300)] | None = None
     # Of a sentence's vectors; by default the checkpoint's own, or `first`.
     pooling: Literal["first", "mean"] | None = None
+    card: Card | None = Field(default=None, exclude=True)  # no parameter of a run: see Study.provenance
 
     @property
     def is_scratch(self) -> bool:
@@ -137,6 +162,8 @@ class Encoder(Section):
         if not self.is_scratch:
             extra = [name for name in (*shape, "architecture") if getattr(self, name) is not None]
             return [(name, f"the checkpoint {self.start} has its own; leave it out") for name in extra]
+        if self.card:
+            return [("card", "an encoder from scratch was trained on nothing before; leave it out")]
         missing = [name for name in shape if getattr(self, name) is None]
         if missing:
             return [("", f"an encoder from scratch needs {', '.join(missing)}")]
@@ -148,9 +175,22 @@ class Encoder(Section):
 class ReadyCheckpoint(Section):
     """A published checkpoint as a rung of the pretraining ladder, with the tokens that it was trained on."""
 
-    start: Annotated[str, Field(min_length=1)]
+    start: Text
     tokens: Annotated[Size, Field(ge=0)]
     pooling: Literal["first", "mean"] | None = None
+    card: Card | None = None
+
+
+class HeadWarmup(Section):
+    """What comes before P counts where a checkpoint brings no masked-LM head. It gets one that predicts through its
+    input embeddings, and the head alone is trained, at a constant `learning_rate` and with the encoder frozen, until
+    its loss settles: until the mean loss over ten points of the learning curve, a tenth of `tokens` at most, is less
+    than 1 % below that over the ten before. `tokens` is the most that this may take, in whole steps; 0 leaves the
+    head random. The text is that of `languages`, from the other end of the seed's order than the rungs', and counts
+    as cost, not as P."""
+
+    tokens: Annotated[Size, Field(ge=0)] = 500_000
+    learning_rate: Rate = 3e-3
 
 
 @dataclass(frozen=True)
@@ -168,7 +208,7 @@ class Pretrain(Section):
     stand. `arm: fresh` grows the text with the rung; `arm: repeated` gives every rung the steps of the largest, over
     its own tokens again and again. On a `ladder` the rungs share a trunk; `independent` ones each warm up and decay
     linearly. `warmup` is in tokens and the same for all rungs, `cooldown` a share of each rung. A device holds at most
-    `micro_batch` sequences at once."""
+    `micro_batch` sequences at once. `head_warmup` is for checkpoints without a masked-LM head."""
 
     encoder: Encoder | None = None
     tokens: Annotated[list[Annotated[Size, Field(ge=0)]], Field(min_length=1), AfterValidator(_rising)] | None = None
@@ -183,13 +223,14 @@ class Pretrain(Section):
     cooldown: Share = 0.2
     language_exponent: Annotated[float, Field(ge=0, le=1)] = 0.3
     mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    head_warmup: HeadWarmup = HeadWarmup()
     vocabulary_sample: Positive = 20_000
 
     @property
     def rungs(self) -> list[Rung]:
         """The ladder, from the fewest tokens to the most."""
         if self.checkpoints:
-            return [Rung(Encoder(start=c.start, pooling=c.pooling), c.tokens, 0) for c in self.checkpoints]
+            return [Rung(Encoder(start=c.start, pooling=c.pooling, card=c.card), c.tokens, 0) for c in self.checkpoints]
         assert self.encoder and self.tokens  # faults() refuses a study without them
         return [Rung(self.encoder, 0, tokens) for tokens in self.tokens]
 
@@ -331,10 +372,15 @@ class Target(Section):
     """Phase 3. Every target task is tested in all of the study's languages, unless `languages` names others for it:
     `languages: {sst: [en, de]}`. `warmup` is a share of the steps. With `patience` the English development data are
     scored after each epoch: the best epoch's weights are tested, and training ends after that many epochs without a
-    better one. `settings` are those of single tasks: `settings: {xquad: {length: 384, batch: 8}}`. Each test is
-    repeated under each of the `perturbations` of its text at each of the `perturbation_rates` (shares of the words).
-    With `write_submission` the predictions are also written in XTREME's submission layout. A cell runs up to
-    `tasks_per_cell` tasks one after another."""
+    better one. `baseline_replicates` is how often each seed fine-tunes and tests the encoders without intermediate
+    training (I = 0): about the square root of the number of arms, since chance in these runs moves the gains of all
+    arms together. A replicate has another head, order of examples and dropout, but the same examples and the same
+    tests. The arms share head and order with the first run, and what they share cancels out of a gain already: more
+    runs narrow it only where the scores of an arm and of the baseline correlate below 1/2 over such draws. `settings`
+    are those of single tasks: `settings: {xquad: {length: 384, batch: 8}}`. Each test is repeated under each of the
+    `perturbations` of its text at each of the `perturbation_rates` (shares of the words). With `write_submission` the
+    predictions are also written in XTREME's submission layout. A cell runs up to `tasks_per_cell` tasks one after
+    another."""
 
     tasks: Annotated[list[TargetTask], Field(min_length=1), AfterValidator(_distinct)]
     languages: dict[str, TaskLanguages] = {}
@@ -347,6 +393,7 @@ class Target(Section):
     learning_rate: Rate = 5e-4
     warmup: Share = 0.1
     patience: Count | None = None
+    baseline_replicates: Count = 1
     evaluation_examples: Positive | None = 400
     perturbations: Annotated[list[Annotated[str, AfterValidator(_perturbation)]], AfterValidator(_distinct)] = []
     perturbation_rates: Annotated[list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(_distinct)] = list(
@@ -364,6 +411,15 @@ class Target(Section):
         ]
 
 
+class Gate(Section):
+    """What `xlt run` tries before the rest of the grid: of one `seed` (by default the first) at one rung of P
+    (`tokens`, by default the largest) the targets without intermediate training and each arm's largest I. The run
+    stops where one of these is not learnt in English (analysis/learning.py)."""
+
+    seed: Annotated[int, Field(ge=0)] | None = None
+    tokens: Annotated[Size, Field(ge=0)] | None = None
+
+
 class Study(Section):
     """A whole study. `threads` are the CPU threads of each process, `devices` the processes that share a training, one
     a GPU; both are part of a result."""
@@ -378,10 +434,16 @@ class Study(Section):
     pretrain: Pretrain
     intermediate: Intermediate
     target: Target
+    gate: Gate | None = None
 
     def target_languages(self, task: str) -> list[str]:
         """The languages that a target task is tested in."""
         return self.target.languages.get(task, self.languages)
+
+    def provenance(self) -> list[dict[str, Any]]:
+        """The checkpoints that the study starts from, and the card of each (None where the file gives none)."""
+        encoders = dict.fromkeys(rung.encoder for rung in self.pretrain.rungs if not rung.encoder.is_scratch)
+        return [{"start": e.start, "card": e.card and e.card.model_dump(mode="json")} for e in encoders]
 
     def microworld_settings(self) -> dict[str, Any]:
         """What this study's embedded data depend on."""

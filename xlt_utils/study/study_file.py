@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from xlt_utils.errors import Fault, did_you_mean
-from xlt_utils.study.schema import FieldFault, Section, Study
+from xlt_utils.formatting import short_size
+from xlt_utils.study.schema import FieldFault, Gate, Study
 from xlt_utils.study.yaml12 import Document, Place, Unreadable, parse_yaml
 
 
@@ -76,9 +77,23 @@ def _faults_between(sections: dict[str, Any]) -> list[FieldFault]:
     for field, codes in codes_by_field.items():
         unknown = [code for code in codes or () if languages and code not in languages]
         faults += [(field, f"`{code}` is not among the study's languages") for code in unknown]
+    if gate := sections.get("gate"):
+        faults += _gate_faults(gate, sections)
     if "target" in sections and sections.get("devices", 1) > 1 and sections["target"].tasks_per_cell > 1:
         # A process that has tested on a GPU cannot be forked to train on several.
         faults.append(("devices", "several devices train one task a cell: write `tasks_per_cell: 1` under `target`"))
+    return faults
+
+
+def _gate_faults(gate: Gate, sections: dict[str, Any]) -> list[FieldFault]:
+    """Where the gate names no seed or no rung of the study."""
+    faults, seeds = [], sections.get("seeds")
+    if seeds and gate.seed is not None and gate.seed not in seeds:
+        faults.append(("gate.seed", f"is none of the study's seeds, {seeds}"))
+    if "pretrain" in sections and not sections["pretrain"].faults() and gate.tokens is not None:
+        rungs = [rung.before + rung.tokens for rung in sections["pretrain"].rungs]
+        if gate.tokens not in rungs:
+            faults.append(("gate.tokens", f"is no rung of pretraining; there are {', '.join(map(short_size, rungs))}"))
     return faults
 
 
@@ -133,8 +148,8 @@ def _keys(place: Place) -> list[str]:
             if part not in model.model_fields:  # a key of a table, such as a task's settings
                 continue
             model = model.model_fields[part].annotation
-        inner = [arg for arg in getattr(model, "__args__", ()) if isinstance(arg, type) and issubclass(arg, Section)]
-        model = inner[0] if inner else model
+        while inner := [arg for arg in getattr(model, "__args__", ()) if arg is not type(None)]:
+            model = inner[-1]  # of a list, of a table by name, or of what may be left out
     return list(model.model_fields)
 
 

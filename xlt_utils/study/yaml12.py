@@ -102,7 +102,7 @@ def _build(node: nodes.Node, place: Place, document: Document, text: str) -> Any
 
 
 def _scalar(node: nodes.ScalarNode, place: Place, document: Document) -> Any:
-    kind, text = str(node.tag).removeprefix(_TAG), node.value
+    kind, text = str(node.tag).removeprefix(_TAG), node.value.replace("\a", "")  # ruamel's mark in folded text (`>`)
     number = text.replace("_", "")
     if kind == "int" and re.fullmatch(r"[-+]?0\d+", number):
         plain = number.lstrip("0") or "0"
