@@ -44,7 +44,7 @@ def grid(
     table["examples"] = np.array(examples)[places[2]]
     table["arm"] = np.where(table["examples"] > 0, arm, "")
     table = table.assign(task=task, group="trained", language=np.array(languages)[places[3]], value=value.ravel())
-    return table.assign(score=2 * table["value"] - 1, n=n or 10**9, cell="")
+    return table.assign(score=2 * table["value"] - 1, n=n or 10**9, cell="", counts=True)
 
 
 def sample_around(error, **settings) -> GridSample:
@@ -80,3 +80,12 @@ def true_rate(error, p: float, i: float) -> float:
     """The true exchange rate at (P, I), by central differences."""
     by_i, by_p = error(p, i * 1.0001) - error(p, i / 1.0001), error(p * 1.0001, i) - error(p / 1.0001, i)
     return by_i / i / (by_p / p)
+
+
+def saturating(p, i):
+    return 0.3 + 0.4 * np.exp(-p / 3000) + 0.15 * np.exp(-i / 1500)
+
+
+def late_onset(p, i):
+    """Nothing happens up to thousands of examples, then much."""
+    return 0.3 + 0.45 * (1 + p / 1000) ** -0.5 - 0.2 * (i / 16384) ** 2

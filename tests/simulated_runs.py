@@ -1,6 +1,5 @@
 """Studies simulated item by item, for the laws of intervals: which seeds, languages and items a run's score comes from,
-and what they share. A scenario and a number of seeds go in; the grid's sample comes out, and the true contrast is known.
-"""
+and what they share. A scenario and a number of seeds go in; the grid's sample comes out, and the truth is known."""
 
 from dataclasses import dataclass
 

@@ -1,11 +1,11 @@
-"""How often intervals hold the truth: 200 studies of 2, 3, 5 and 8 seeds for each way in which seeds, languages and items
-can hang together. An interval that is refused claims nothing."""
+"""How often intervals hold the truth: 200 studies of 2, 3, 5 and 8 seeds for each way in which seeds, languages and
+items can hang together. An interval that is refused claims nothing."""
 
 import numpy as np
 import pytest
 from simulated_runs import GAIN, MOVEMENT, SCENARIOS, Scenario
 
-from xlt_utils.analysis import bootstrap
+from xlt_utils.analysis import bootstrap, power
 
 STUDIES = 200
 ERROR = np.sqrt(0.99 * 0.01 / STUDIES)  # of a share of 0.99 of the simulated studies
@@ -30,10 +30,19 @@ def test_where_nothing_happens_intervals_hold_0_as_often_as_they_say(name, n_see
 
 def test_a_gain_is_seen_as_often_as_the_smallest_visible_gain_says():
     scenario = Scenario(by_language=0.02)
-    visible = [bootstrap.visible_effect(scenario.sample(5, state), GAIN) for state in range(STUDIES)]
+    visible = [power.visible_effect(scenario.sample(5, state), GAIN) for state in range(STUDIES)]
     gain = float(np.median(visible))
     seen = [bootstrap.contrast_interval(scenario.sample(5, state, gain), GAIN).excludes(0) for state in range(STUDIES)]
     assert 0.70 <= np.mean(seen) <= 0.90
+
+
+def test_the_seeds_that_an_effect_needs_make_it_visible():
+    sample = SCENARIOS["items drawn anew"].sample(3, 1)
+    needed = power.seeds_needed(sample, GAIN, 0.01)
+    assert needed and needed > 3
+    assert power.visible_effect(sample, GAIN, needed) <= 0.01 < power.visible_effect(sample, GAIN, needed - 1)
+    shared = SCENARIOS["parallel items that change with I"].sample(8, 1)
+    assert power.seeds_needed(shared, GAIN, 0.001) is None  # items that are the same for all seeds set a limit
 
 
 def test_a_failed_run_leaves_a_mean_and_no_interval():

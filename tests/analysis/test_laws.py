@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from simulated_grid import grid
 
-from xlt_utils.analysis import laws, transfer_scores
+from xlt_utils.analysis import bootstrap, laws, transfer_scores
 
 
 def score(p, i):
@@ -16,7 +16,7 @@ def score(p, i):
 def fitted() -> list[laws.Law]:
     rows = grid(score, noise=1e-4, n=0)
     both = pd.concat([rows, rows.assign(task="udpos")])
-    return laws.fit_laws(both, ["mnli"], (2.0, {"mnli": 100.0}))
+    return laws.fit_laws(bootstrap.build_grid_samples(both), ["mnli"], (2.0, {"mnli": 100.0}))
 
 
 def test_every_target_has_a_law_the_mean_first(fitted):
@@ -44,6 +44,6 @@ def test_a_note_that_holds_of_all_fits_stands_once(fitted):
 
 def test_a_rate_that_is_not_defined_says_why():
     flat = grid(lambda p, i: 0.2 + 0.1 * np.log1p(p / 1000), noise=0.01)
-    (law,) = laws.fit_laws(flat, ["mnli"], (np.nan, {}))
+    (law,) = laws.fit_laws(bootstrap.build_grid_samples(flat), ["mnli"], (np.nan, {}))
     assert law.rate_sentence.startswith("not defined: ") and laws.exchange_rows([law])["defined"] == 0
-    assert laws.fit_laws(grid(score, examples=(0,)), ["mnli"], (np.nan, {})) == []
+    assert laws.fit_laws(bootstrap.build_grid_samples(grid(score, examples=(0,))), ["mnli"], (np.nan, {})) == []

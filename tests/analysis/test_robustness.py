@@ -113,3 +113,14 @@ def test_two_scores_for_one_place_and_perturbed_ones_alone_are_refused():
         robustness.five_numbers(pd.concat([rows(), rows()]))
     with pytest.raises(ValueError, match="no clean main score, only perturbed ones: xnli"):
         robustness.five_numbers(rows(perturbation="typos 5%"))
+
+
+def test_replicates_of_a_run_are_one_run_with_their_mean_scores():
+    first, second = (rows(replicate=number, folder=f"runs/{number}", cell=str(number)) for number in (0, 1))
+    second["value"] = second["value"].where(second["language"] != "hi", 0.8)  # .4 in the other: .6 in the mean
+    arm = rows(replicate=0, arm="mnli", examples=8, folder="runs/2", cell="2")
+    table = robustness.five_numbers(pd.concat([second, first, arm]))
+    assert table["folder"].tolist() == ["runs/0", "runs/2"]
+    assert table["mean"].tolist() == pytest.approx([0.64, 0.6]) and table["worst"].tolist()[0] == pytest.approx(1.7 / 3)
+    with pytest.raises(ValueError, match="two runs at one place"):
+        robustness.five_numbers(pd.concat([first, second, second.assign(folder="runs/3")]))

@@ -66,6 +66,16 @@ def test_two_runs_at_one_place_are_refused(tmp_path):
         transfer_scores.normalised_scores(pd.concat([table, table[table["seed"] == 0]]))
 
 
+def test_replicates_of_a_run_are_averaged(tmp_path):
+    table = results_table(simulated.study(tmp_path / "s", tasks=("sst",), notebooks=False))
+    again = table.assign(replicate=1, value=table["value"] + 0.1)
+    once, both = (transfer_scores.normalised_scores(rows) for rows in (table, pd.concat([table, again])))
+    assert len(both) == len(once) and both.columns.tolist() == once.columns.tolist()
+    assert (both["value"] - once["value"]).to_numpy() == pytest.approx(0.05)
+    with pytest.raises(ValueError, match="same place on the grid"):
+        transfer_scores.normalised_scores(pd.concat([table, again, again]))
+
+
 def test_a_task_that_nobody_knows_is_refused_by_name(tmp_path):
     table = results_table(simulated.study(tmp_path / "s", notebooks=False)).replace({"task": {"sst": "stt"}})
     with pytest.raises(ValueError, match="stt"):
@@ -77,6 +87,7 @@ def test_a_score_is_counted_from_the_zero_point_of_its_own_test():
         "phase": "target",
         "main": True,
         "seed": 0,
+        "replicate": 0,
         "tokens": 0,
         "arm": "",
         "examples": 0,
@@ -87,3 +98,11 @@ def test_a_score_is_counted_from_the_zero_point_of_its_own_test():
     table = pd.DataFrame([row | {"value": 0.71, "zero": 53 / 80}, row | {"seed": 1, "value": 0.71, "zero": None}])
     scores = transfer_scores.normalised_scores(table)["score"]
     assert scores.tolist() == pytest.approx([(0.71 - 53 / 80) / (27 / 80), 0.42])
+
+
+def test_a_target_that_does_not_follow_an_arm_is_no_hole_unless_one_of_the_arm_s_cells_is_missing(tmp_path):
+    runs = zero_shot(tmp_path)
+    runs = runs[(runs["examples"] == 0) | (runs["target"] == "sst")]
+    assert transfer_scores.missing_means(runs).empty
+    missing_cells = [{"seed": 0, "tokens": 0, "arm": "mnli", "examples": 256}]
+    assert set(transfer_scores.missing_means(runs, missing_cells)["target"]) == {"udpos", "tatoeba"}

@@ -3,12 +3,11 @@ table of `normalised_scores` goes in; a `GridSample` comes out: one target's zer
 deviations level by level, from which `draw_grids` makes resampled grids and `bootstrap_interval` the 95 % CI of any
 function of the grid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from xlt_utils.analysis.intervals import Interval, t_factor
 from xlt_utils.analysis.transfer_scores import MEANS, targets_of, zero_points
@@ -107,6 +106,36 @@ def build_grid_sample(
     if part.empty:
         english = " in English" if use_english else ""
         raise ValueError(f"no score of {target}{english}; there are {set(scores['task'])}")
+    return _sample_of(part, failed, column)
+
+
+def build_difference_sample(scores: pd.DataFrame, first: Iterable[str], second: Iterable[str]) -> GridSample | None:
+    """The difference of the mean scores over two sets of languages, the first minus the second, as a grid: languages
+    vary in each set by themselves. The mean runs over the tasks that have languages of both sets; None where there are
+    none.
+
+    Args:
+        scores: as in `build_grid_sample`; of all its tasks the mean is taken.
+        first, second: codes; English may be one of them.
+    """
+    parts = [scores[scores["language"].isin(list(languages))] for languages in (first, second)]
+    tasks = set(parts[0]["task"]) & set(parts[1]["task"])
+    if not tasks:
+        return None
+    sides = [part[part["task"].isin(tasks)] for part in parts]
+    failed = pd.concat(sides) if "failed" in scores else sides[0][:0]
+    failed = failed[failed["failed"]].drop_duplicates(["seed", *CELL, "task"]) if len(failed) else failed
+    names = ("first", "second")
+    part = pd.concat([side.assign(task=side["task"] + f" {name}") for side, name in zip(sides, names, strict=True)])
+    factors = {f"{task} {name}": factor for task in tasks for name, factor in zip(names, (2.0, -2.0), strict=True)}
+    return _sample_of(part, failed, "score", factors)
+
+
+def _sample_of(
+    part: pd.DataFrame, failed: pd.DataFrame, column: str, factors: Mapping[str, float] | None = None
+) -> GridSample:
+    """The sample of the mean over the languages and tasks of `part`, a task times its factor; `failed` has a row a run
+    that did not learn the target."""
     binomial = part["value"] * (1 - part["value"]) / part["n"]  # of a share of n; near enough for an F1
     scale = 1 / (1 - zero_points(part)) if column == "score" else pd.Series(1.0, part.index)
     part = part.assign(variance=(binomial * scale**2).clip(lower=0).fillna(0), scale=scale)
@@ -133,7 +162,7 @@ def build_grid_sample(
             for task, language in pairs
         ]
         run_items = [replace(one, contributions=one.contributions[:, has_score]) for one in run_items]
-    return decompose_runs(runs[:, has_score], pairs, cell_table, variances[:, has_score], run_items)
+    return decompose_runs(runs[:, has_score], pairs, cell_table, variances[:, has_score], run_items, factors)
 
 
 def _gather_items(part: pd.DataFrame, shape: tuple[int, int]) -> RunItems:
@@ -163,6 +192,7 @@ def decompose_runs(
     cells: pd.DataFrame,
     variances: np.ndarray | None = None,
     run_items: Sequence[RunItems] | None = None,
+    factors: Mapping[str, float] | None = None,
 ) -> GridSample:
     """The deviations of a grid level by level.
 
@@ -173,8 +203,10 @@ def decompose_runs(
         variances: of the scores by their items, as `runs`, for records without items; their covariance is then
             diagonal, as if each run had items of its own.
         run_items: the items behind each column.
+        factors: by task, what its part of the mean is multiplied with; None: 1.
     """
     n, weights = len(runs), task_weights(pairs)
+    weights = weights * [(factors or {}).get(task, 1.0) for task, _ in pairs]
     by_seed = runs @ weights
     has_run = np.isfinite(by_seed)
     count = has_run.sum(axis=0)
@@ -356,13 +388,18 @@ def linear_contrasts(sample: GridSample, weights: np.ndarray) -> tuple[np.ndarra
     Returns:
         The contrasts' estimates and margins of error, both (k,).
     """
-    variances = {
+    variances = contrast_variances(sample, weights)
+    return weights @ sample.mean, margin_of_error(variances, sample.n_seeds, sample.n_languages)
+
+
+def contrast_variances(sample: GridSample, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """The variances of linear contrasts at each of LEVELS, each (k,), for weights (k, cells)."""
+    return {
         name: ((weights @ getattr(sample, name)) * weights).sum(axis=-1)
         if name in COVARIANCES
         else ((weights @ getattr(sample, name).T) ** 2).sum(axis=-1)
         for name in LEVELS
     }
-    return weights @ sample.mean, margin_of_error(variances, sample.n_seeds, sample.n_languages)
 
 
 def contrast_interval(sample: GridSample, weights: np.ndarray) -> Interval:
@@ -402,19 +439,3 @@ def bootstrap_interval(sample: GridSample, values: Mapping[str, np.ndarray], est
     margin = float(margin_of_error(variances, sample.n_seeds, sample.n_languages))
     return Interval(float(estimate), float(estimate - margin), float(estimate + margin), sample.fewest_seeds())
 
-
-def visible_effect(sample: GridSample, weights: np.ndarray, power: float = 0.8) -> float:
-    """The smallest effect that a study of this size would see, its interval excluding 0, in so many of 100 repetitions;
-    NaN for one seed.
-
-    The margin of error is that of this sample; in a repetition the estimate scatters by the standard error behind it,
-    and reaches beyond the margin with the given power (Cohen 1988, §2.2, with the quantiles of Student's t).
-
-    Args:
-        sample: the grid.
-        weights: of the cells in the contrast (cells,).
-        power: the share of repetitions.
-    """
-    margin = float(linear_contrasts(sample, weights[None])[1][0])
-    degrees = max(sample.n_seeds - 1, 1)
-    return margin * (1 + float(stats.t.ppf(power, degrees)) / t_factor(sample.n_seeds))

@@ -11,8 +11,11 @@ from xlt_utils.analysis.bootstrap import GridSample
 from xlt_utils.analysis.intervals import NO_INTERVAL, Interval
 from xlt_utils.analysis.surface_forms import FORMS
 from xlt_utils.analysis.surfaces import Refits, Surface, fit_surface, grid_sizes, why_not_fitted
-from xlt_utils.formatting import count_of, three_digits
+from xlt_utils.formatting import count_of, number_text, three_digits
 from xlt_utils.records.record import Record
+
+
+MOST_APART = 10  # times, that the rates of two forms may differ before neither is given
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,10 @@ def exchange_at_places(
 ) -> list[ExchangeRate]:
     """The exchange rate, the ratio of the surface's derivatives, at the grid's centre and at its largest rungs.
 
-    The interval is the bootstrap's for the chosen form, on the scale of logs, extended to either side as far as the
-    rates of the `rival_surfaces` lie: which form is true is not known, and at a grid's edge it matters.
-    Not defined where the form is constant or one of the two slopes has an interval that includes 0.
+    The interval is the bootstrap's on the scale of logs for the chosen form, and spans those of the `rival_surfaces`:
+    which form is true is not known, and at a grid's edge it matters. Not defined where the form is constant, where the
+    fit leaves as much unexplained as P or I gain, where a slope of one of these forms has an interval that includes 0,
+    or where their rates differ by more than MOST_APART times.
 
     Args:
         sample: one target's cells of one arm.
@@ -51,32 +55,55 @@ def exchange_at_places(
         why = "the surface is constant"
     elif not all(surface.axes) or sample.n_seeds < 2:
         why = "it needs two seeds and two rungs of P and I"
+    elif failed := sample.why_no_interval():
+        why = failed
+    else:
+        why = _fit_too_coarse(sample, surface)
     if why:
         return [ExchangeRate(name, *place, NO_INTERVAL, NO_INTERVAL, why) for name, place in places.items()]
-    refits, rivals = Refits(sample, surface), rival_surfaces(sample, surface)
+    forms = [Refits(sample, form) for form in (surface, *rival_surfaces(sample, surface))]
     flops_ratio = flops_per_token / flops_per_example
     rates = []
     for name, place in places.items():
-        tokens, why = _rate_at(place, refits, rivals)
+        tokens, why = _rate_at(place, forms)
         mean, low, high = (end * flops_ratio for end in (tokens.mean, tokens.low, tokens.high))
         rates.append(ExchangeRate(name, *place, tokens, Interval(mean, low, high, tokens.n), why))
     return rates
 
 
-def _rate_at(place: tuple[float, float], refits: Refits, rivals: list[Surface]) -> tuple[Interval, str]:
-    """The rate in tokens an example at one place (P, I), or why there is none."""
-    drawn, slopes = refits.slopes(*place), refits.surface.slopes(*place)
-    flat = [name for axis, name in enumerate("PI") if not refits.interval(drawn[:, axis], slopes[axis]).low > 0]
-    if flat:
-        return NO_INTERVAL, f"the slope along {' and '.join(flat)} is not above 0 (95 % CI)"
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_rate = refits.interval(np.log(drawn[:, 1] / drawn[:, 0]), np.log(slopes[1] / slopes[0]))
-        rival_logs = [np.log(np.divide(by_i, by_p)) for by_p, by_i in (rival.slopes(*place) for rival in rivals)]
-    if not np.isfinite(log_rate.low):
+def _fit_too_coarse(sample: GridSample, surface: Surface) -> str:
+    """Why a surface is too coarse for a ratio of its slopes: the residuals are no smaller than what P, or I, gains from
+    its smallest to its largest rung, at the mean over the other's rungs; "" where they are."""
+    tokens, examples = (np.unique(sample.cells[name]) for name in ("tokens", "examples"))
+    error = surface.error(tokens[:, None], examples[None])
+    for name, gain in (("P", np.mean(error[0] - error[-1])), ("I", np.mean(error[:, 0] - error[:, -1]))):
+        if surface.residual >= abs(gain):
+            residual, fitted = number_text(surface.residual), number_text(float(gain), "+")
+            return f"the fit's residual, {residual}, is no smaller than the gain along {name}, {fitted}"
+    return ""
+
+
+def _rate_at(place: tuple[float, float], forms: list[Refits]) -> tuple[Interval, str]:
+    """The rate in tokens an example at one place (P, I), or why there is none; the chosen form is the first."""
+    intervals, rates = [], {}
+    for refits in forms:
+        form = refits.surface.form
+        whose = "" if refits is forms[0] else f" of the {form} form, which the data do not rule out,"
+        drawn, slopes = refits.slopes(*place), refits.surface.slopes(*place)
+        flat = [name for axis, name in enumerate("PI") if not refits.interval(drawn[:, axis], slopes[axis]).low > 0]
+        if flat:
+            return NO_INTERVAL, f"the slope{whose} along {' and '.join(flat)} is not above 0 (95 % CI)"
+        rates[form] = slopes[1] / slopes[0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            intervals.append(refits.interval(np.log(drawn[:, 1] / drawn[:, 0]), np.log(rates[form])))
+    low_form, high_form = (choose(rates, key=lambda form: rates[form]) for choose in (min, max))
+    if rates[high_form] > MOST_APART * rates[low_form]:
+        ends = f"{three_digits(rates[low_form])} ({low_form}) to {three_digits(rates[high_form])} ({high_form})"
+        return NO_INTERVAL, f"the forms that the data do not rule out give rates from {ends}"
+    low, high = min(interval.low for interval in intervals), max(interval.high for interval in intervals)
+    if not np.isfinite([interval.low for interval in intervals]).all():
         return NO_INTERVAL, "too uncertain"
-    offsets = [rival - log_rate.mean for rival in rival_logs if np.isfinite(rival)] + [0.0]
-    mean, low, high = np.exp([log_rate.mean, log_rate.low + min(offsets), log_rate.high + max(offsets)])
-    return Interval(float(mean), float(low), float(high), log_rate.n), ""
+    return Interval(float(np.exp(intervals[0].mean)), float(np.exp(low)), float(np.exp(high)), intervals[0].n), ""
 
 
 def rival_surfaces(sample: GridSample, surface: Surface, times: float = 3.0) -> list[Surface]:
@@ -91,7 +118,7 @@ def rival_surfaces(sample: GridSample, surface: Surface, times: float = 3.0) -> 
     sizes = grid_sizes(sample)
     limit = times * surface.held_out.get(surface.form, np.inf)
     others = [form for form in FORMS[1:] if form != surface.form and not why_not_fitted(form, sizes)]
-    return [fit_surface(sample, form) for form in others if surface.held_out.get(form, 0) <= limit]
+    return [fit_surface(sample, form, is_refined=False) for form in others if surface.held_out.get(form, 0) <= limit]
 
 
 def grid_centre(sample: GridSample) -> tuple[float, float]:

@@ -1,12 +1,15 @@
 """What intermediate training adds to the zero-shot score at each place of the grid, and which of these gains differ
-from 0 after correction for multiple tests. The table of `transfer_scores.zero_shot` goes in; gains paired by seed,
-their means with 95 % CI and p values, and a sentence about them come out."""
+from 0 after correction for multiple tests. The table of `transfer_scores.zero_shot` goes in and gains paired by seed
+come out; `GridSample`s go in, and gains with 95 % CI and p values and a sentence about them come out."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from xlt_utils.analysis.intervals import ALPHA, t_factor, t_interval
+from xlt_utils.analysis import bootstrap
+from xlt_utils.analysis.bootstrap import CELL, GridSample
+from xlt_utils.analysis.intervals import ALPHA, false_discovery_rate, p_value
 from xlt_utils.analysis.transfer_scores import MEANS, PLACE
 from xlt_utils.formatting import number_text
 
@@ -20,38 +23,37 @@ def paired_gains(runs: pd.DataFrame) -> pd.DataFrame:
     return both[[*PLACE, "target", "group", "gain"]]
 
 
-def gain_table(gains: pd.DataFrame) -> pd.DataFrame:
-    """The paired gains at each (target, arm, P, I): mean, 95 % t interval, n, and `p` of the two-sided paired t test
-    that the interval inverts, also corrected (`holm`) for all gains of single targets in the table, a group's mean for
-    all those of means (Holm 1979, Scandinavian Journal of Statistics 6). One seed has neither p (NaN)."""
+def gain_table(samples: Mapping[str, GridSample]) -> pd.DataFrame:
+    """The gain over I = 0 at each (target, arm, P, I): mean, 95 % CI, n, the two-sided `p` value of no gain, also
+    corrected (`corrected`) for all gains of single targets in the table, a group's mean for all those of means, at a
+    false discovery rate. Where there is no interval (one seed, runs that failed to learn) there is no p value (NaN)."""
     rows = []
-    for key, part in gains.groupby(["target", "arm", "tokens", "examples"]):
-        interval = t_interval(part["gain"])
-        rows.append([*key, interval.mean, interval.low, interval.high, interval.n])
-    table = pd.DataFrame(rows, columns=["target", "arm", "tokens", "examples", "gain", "low", "high", "n"])
-    margin, n = ((table["high"] - table["low"]) / 2).astype(float), table["n"].astype(int)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = table["gain"].abs().astype(float) / margin * n.map(t_factor).astype(float)
-    p = pd.Series(2 * stats.t.sf(t, n - 1), table.index)
-    p = p.mask(margin.eq(0), table["gain"].eq(0).astype(float)).where(margin.notna())
-    return table.assign(p=p, holm=p.groupby(table["target"].isin(MEANS.values())).transform(_holm))
-
-
-def _holm(p: pd.Series) -> pd.Series:
-    ascending = p.dropna().sort_values(kind="stable")
-    raised = ascending * np.arange(len(ascending), 0, -1)
-    return raised.cummax().clip(upper=1).reindex(p.index)
+    for target, sample in samples.items():
+        cells = sample.cells
+        for place, (arm, tokens, examples) in enumerate(cells[CELL].itertuples(index=False, name=None)):
+            before = np.flatnonzero((cells["tokens"] == tokens) & (cells["examples"] == 0))
+            if examples == 0 or not len(before):
+                continue
+            weights = np.zeros(len(cells))
+            weights[place], weights[before[0]] = 1, -1
+            gain = bootstrap.contrast_interval(sample, weights)
+            p = p_value(gain.mean, (gain.high - gain.low) / 2, sample.n_seeds)
+            rows.append([target, arm, tokens, examples, gain.mean, gain.low, gain.high, gain.n, p])
+    columns = ["target", "arm", "tokens", "examples", "gain", "low", "high", "n", "p"]
+    table = pd.DataFrame(rows, columns=columns).sort_values(columns[:4], ignore_index=True)
+    family = table["target"].isin(MEANS.values())
+    return table.assign(corrected=table.groupby(family)["p"].transform(false_discovery_rate))
 
 
 def survivors_sentence(table: pd.DataFrame) -> str:
     """How many gains of single targets in `gain_table` differ from 0, before and after the correction."""
     tested = table[~table["target"].isin(MEANS.values()) & table["p"].notna()]
     if tested.empty:
-        return "No gain has two seeds, so none is tested."
-    before, after = (tested[tested[name] < ALPHA] for name in ("p", "holm"))
+        return "No gain has two seeds that learnt the target, so none is tested."
+    before, after = (tested[tested[name] < ALPHA] for name in ("p", "corrected"))
     up = int((after["gain"] > 0).sum())
     signs = f" ({up} up, {len(after) - up} down)" if len(after) else ""
     return (
         f"Of {len(tested)} gains at single places of the grid, {len(before)} differ from 0 before correction for "
-        f"multiple tests and {len(after)}{signs} after Holm's correction (family-wise error rate {number_text(ALPHA)})."
+        f"multiple tests and {len(after)}{signs} after it (false discovery rate {number_text(ALPHA)})."
     )

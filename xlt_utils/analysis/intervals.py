@@ -62,3 +62,23 @@ def t_factor(n: float) -> float:
     """How many standard errors of a mean of `n` values its interval reaches to either side; NaN for one value. A
     fraction is an effective number of values."""
     return float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) if n > 1 else np.nan
+
+
+def p_value(estimate: float, margin: float, n: int) -> float:
+    """The two-sided p value of an estimate whose 95 % CI reaches `margin` to either side, over `n` seeds: the smallest
+    level at which Student's t interval of that standard error excludes 0; NaN without an interval."""
+    if n < 2 or not np.isfinite(margin):
+        return np.nan
+    if margin == 0:
+        return float(estimate == 0)
+    return float(2 * stats.t.sf(abs(estimate) / margin * t_factor(n), n - 1))
+
+
+def false_discovery_rate(p: Iterable[float]) -> np.ndarray:
+    """The p values corrected for their number so that those below a level hold at most that share of false ones
+    (Benjamini and Hochberg 1995, Journal of the Royal Statistical Society B 57); NaN are not counted."""
+    values = np.array([*p], dtype=float)
+    corrected, is_known = values.copy(), np.isfinite(values)
+    if is_known.any():
+        corrected[is_known] = stats.false_discovery_control(values[is_known])
+    return corrected

@@ -1,13 +1,12 @@
 """The scaling laws of a whole study: a fitted surface and an exchange rate for each target and arm. Normalised scores
 and the cost of a token and an example go in; `Law`s come out, and tables and notes of them for the page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from xlt_utils.analysis import bootstrap
 from xlt_utils.analysis.bootstrap import GridSample
 from xlt_utils.analysis.exchange_rates import ExchangeRate, exchange_at_places, rate_text
 from xlt_utils.analysis.surface_forms import BENT, FORMS
@@ -38,16 +37,17 @@ class Law:
         return f"not defined: {self.exchange[0].why}"
 
 
-def fit_laws(scores: pd.DataFrame, arms: Iterable[str], flops: tuple[float, dict[str, float]]) -> list[Law]:
+def fit_laws(
+    samples: Mapping[str, GridSample], arms: Iterable[str], flops: tuple[float, dict[str, float]]
+) -> list[Law]:
     """A law for each arm and target, means over a group's targets first.
 
     Args:
-        scores: `normalised_scores`.
+        samples: by target.
         arms: the arms to fit; one without intermediate examples for a target has no law.
         flops: of a pretraining token and, by arm, of an intermediate example, as `flops_by_arm` gives them.
     """
     laws = []
-    samples = bootstrap.build_grid_samples(scores)
     for arm in arms:
         for target, all_arms in samples.items():
             sample = all_arms.of_arm(arm)

@@ -1,63 +1,40 @@
-"""How far zero-shot scores move from the smallest to the largest rung of P without intermediate training. The tables
-of `transfer_scores` go in; movements paired by seed come out, those of near and far languages too, and the words for a
-movement beside the noise between seeds."""
+"""How far zero-shot scores move from the smallest to the largest rung of P without intermediate training. A `GridSample`
+goes in; the movement with its interval comes out, and the words for it; near and far languages are told by distance."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 
-from xlt_utils.analysis.intervals import Interval, t_interval
+from xlt_utils.analysis import bootstrap
+from xlt_utils.analysis.bootstrap import GridSample
+from xlt_utils.analysis.intervals import NO_INTERVAL, Interval
 
 DIRECTIONS = (
     "rise (95 % CI above 0)",
-    "rise by more than twice the seed noise (but the 95 % CI includes 0)",
     "fall (95 % CI below 0)",
-    "fall by more than twice the seed noise (but the 95 % CI includes 0)",
-    "do not move beyond the seed noise",
-    "have no seed noise to compare with",
+    "do not differ from 0 (95 % CI)",
+    "have no interval",
     "were not measured",
 )
 
 
-def target_movement(runs: pd.DataFrame, target: str) -> Interval:
-    """How far a target's zero-shot score moves from the smallest to the largest P, paired by seed.
-
-    Args:
-        runs: `transfer_scores.zero_shot`.
-        target: a task or one of MEANS.
-    """
-    part = runs[(runs["target"] == target) & (runs["examples"] == 0)]
-    return t_interval(_last_minus_first(part, "zero_shot", _ends(runs)))
+def movement_ends(sample: GridSample) -> tuple[int, int] | None:
+    """The smallest and the largest rung of P that have runs without intermediate training; None where they are one."""
+    rungs = sample.cells.loc[sample.cells["examples"] == 0, "tokens"]
+    return (int(rungs.min()), int(rungs.max())) if rungs.nunique() > 1 else None
 
 
-def movement_by_seed(scores: pd.DataFrame, languages: Sequence[str], tasks: Sequence[str]) -> np.ndarray:
-    """The same movement of the mean over some languages and tasks, without their mean over seeds.
-
-    Args:
-        scores: `normalised_scores`.
-        languages, tasks: those in the mean.
-
-    Returns:
-        One value a seed, NaN for a seed that lacks a score; empty where one of the two rungs of P has none.
-    """
-    part = scores[scores["task"].isin(tasks) & (scores["examples"] == 0) & scores["language"].isin(languages)]
-    if part.empty:
-        return np.array([])
-    table = part.pivot_table(index=["seed", "tokens"], columns=["task", "language"], values="score")
-    means = table.mean(axis=1, skipna=False).rename("score").reset_index()
-    return _last_minus_first(means, "score", _ends(scores))
+def movement(sample: GridSample | None) -> Interval:
+    """The score at the largest rung of P minus that at the smallest, without intermediate training, with its interval:
+    paired by seed, language and item, as every contrast of the grid. Not measured where there are no two rungs."""
+    if sample is None or (ends := movement_ends(sample)) is None:
+        return NO_INTERVAL
+    return bootstrap.contrast_interval(sample, bare_cell(sample, ends[1]) - bare_cell(sample, ends[0]))
 
 
-def _ends(rows: pd.DataFrame) -> tuple[int, int]:
-    return rows["tokens"].min(), rows["tokens"].max()
-
-
-def _last_minus_first(part: pd.DataFrame, column: str, ends: tuple[int, int]) -> np.ndarray:
-    """One value a seed; empty where the part lacks one of the ends: rungs between are no substitute."""
-    table = part.pivot_table(index="seed", columns="tokens", values=column, dropna=False)
-    has_both = ends[0] != ends[1] and set(ends) <= set(table.columns)
-    return (table[ends[1]] - table[ends[0]]).to_numpy() if has_both else np.array([])
+def bare_cell(sample: GridSample, tokens: int) -> np.ndarray:
+    """The contrast (cells,) that is the score at one rung of P without intermediate training."""
+    return ((sample.cells["examples"] == 0) & (sample.cells["tokens"] == tokens)).to_numpy(dtype=float)
 
 
 def near_and_far(languages: Iterable[str], distances: dict[str, float]) -> tuple[list[str], list[str]]:
@@ -73,32 +50,10 @@ def near_and_far(languages: Iterable[str], distances: dict[str, float]) -> tuple
     return (ordered[:third], ordered[-third:]) if len(ordered) > 1 else ([], [])
 
 
-def seed_noise(runs: pd.DataFrame, target: str) -> float:
-    """The standard deviation between seeds of one cell, pooled over all cells of the target; NaN with one seed.
-
-    Args:
-        runs: `transfer_scores.zero_shot`.
-        target: a task or one of MEANS.
-    """
-    by_cell = runs[runs["target"] == target].groupby(["tokens", "arm", "examples"])["zero_shot"]
-    n, variance = by_cell.count(), by_cell.var()
-    degrees = (n - 1)[n > 1]
-    return float(np.sqrt((variance[n > 1] * degrees).sum() / degrees.sum())) if len(degrees) else np.nan
-
-
-def direction(movement: Interval, noise: float) -> str:
-    """One of DIRECTIONS for a movement.
-
-    Args:
-        movement: a difference of two cells' scores.
-        noise: the standard deviation between seeds; that of the mean difference is sqrt(2 / n) times it.
-    """
-    if movement.n == 0:
-        return DIRECTIONS[6]
-    if movement.excludes(0):
-        return DIRECTIONS[0 if movement.mean > 0 else 2]
-    if not np.isfinite(noise):
-        return DIRECTIONS[5]
-    if abs(movement.mean) > 2 * noise * np.sqrt(2 / movement.n):
-        return DIRECTIONS[1 if movement.mean > 0 else 3]
-    return DIRECTIONS[4]
+def direction(change: Interval) -> str:
+    """One of DIRECTIONS for a difference of two cells' scores."""
+    if change.n == 0:
+        return DIRECTIONS[4]
+    if change.excludes(0):
+        return DIRECTIONS[0 if change.mean > 0 else 1]
+    return DIRECTIONS[2 if np.isfinite(change.low) else 3]

@@ -23,7 +23,7 @@ def five_numbers(results: pd.DataFrame) -> pd.DataFrame:
 
     The languages of a task are those that any run has a clean score in. A run that lacks one has none of the five
     numbers, one that lacks one under a perturbation has no such loss. Only the main metric counts; rows of other
-    phases than `target` are left out.
+    phases than `target` are left out. The scores of a run's replicates are averaged first; the run is then the first.
 
     Raises:
         ValueError: two rows give one score, or a task has perturbed scores and no clean one.
@@ -44,6 +44,8 @@ def five_numbers(results: pd.DataFrame) -> pd.DataFrame:
     if repeated.any():
         where = rows.loc[repeated, [*run, "task"]].iloc[0].to_dict()
         raise ValueError(f"two scores for one language and perturbation: {where}; keep one")
+    if "replicate" in rows and rows["replicate"].any():
+        rows = _average_replicates(rows)
     rows = rows.assign(number=rows.groupby([*run, "task"], dropna=False, sort=False).ngroup())
     row_by_number = {}
     for task, part in rows.groupby("task", sort=False):
@@ -62,6 +64,16 @@ def five_numbers(results: pd.DataFrame) -> pd.DataFrame:
             row_by_number[number] = place | _numbers(scores, task_languages[task], perturbations)
     columns = [*run, "task", "english", "languages", *NUMBERS, "worst_languages", *map(_loss, perturbations), "note"]
     return pd.DataFrame([row_by_number[number] for number in sorted(row_by_number)], columns=columns)
+
+
+def _average_replicates(rows: pd.DataFrame) -> pd.DataFrame:
+    place = [column for column in rows if column in {*RUN, "task", "perturbation", "language"} - {"folder", "cell"}]
+    rows = rows.sort_values("replicate", kind="stable")
+    if (repeated := rows.duplicated([*place, "replicate"])).any():
+        where = rows.loc[repeated, [*place, "replicate"]].iloc[0].to_dict()
+        raise ValueError(f"two runs at one place of the grid: {where}; keep one")
+    by_place = rows.groupby(place, dropna=False, sort=False, as_index=False)
+    return by_place.agg({"folder": "first", "cell": "first", "value": "mean"})
 
 
 def _numbers(scores: np.ndarray, languages: list[str], perturbations: list[str]) -> dict:

@@ -6,21 +6,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FORMS = ("constant", "log-linear", "transfer", "additive")  # by their number of parameters: 1, 3, 5, 5
-RUNGS = {"constant": 1, "log-linear": 2, "transfer": 3, "additive": 3}  # that an axis needs for the form
-BENT = ("transfer", "additive")  # the forms with exponents and a floor
-EXPONENTS = np.round(np.arange(-1, 2.001, 0.2), 1)
+FORMS = ("constant", "log-linear", "transfer", "additive", "saturating")  # by their number of parameters: 1, 3, 5, 5, 5
+# that an axis needs for the form
+RUNGS = {"constant": 1, "log-linear": 2, "transfer": 3, "additive": 3, "saturating": 3}
+BENT = ("transfer", "additive", "saturating")  # the forms with exponents (or rates) and a floor
+EXPONENTS = np.round(np.arange(-2, 2.001, 0.25), 2)
+RATES = 2.0 ** np.arange(-8, 2)  # of saturation, in units of 1 / P0 and 1 / I0
 TINY = 1e-9
 
 Axes = tuple[bool, bool]  # whether P and I have more than one rung
 
 
 def _bent(x, exponent) -> np.ndarray:
-    """(1 − (1 + x)^−e) / e: 0 at x = 0 with slope 1, log(1 + x) at e = 0, x itself at e = −1."""
+    """(1 − (1 + x)^−e) / e: 0 at x = 0 with slope 1, log(1 + x) at e = 0, x itself at e = −1, and a late onset below."""
     x, exponent = np.broadcast_arrays(np.asarray(x, dtype=float), exponent)
     is_log = np.abs(exponent) < TINY
     safe = np.where(is_log, 1, exponent)
     return np.where(is_log, np.log1p(x), -np.expm1(-safe * np.log1p(x)) / safe)
+
+
+def _saturating(x, rate) -> np.ndarray:
+    """(1 − exp(−rate · x)) / rate: 0 at x = 0 with slope 1, and nothing more is to be had beyond a few 1 / rate."""
+    x, rate = np.broadcast_arrays(np.asarray(x, dtype=float), rate)
+    safe = np.where(np.abs(rate) < TINY, 1, rate)
+    return np.where(np.abs(rate) < TINY, x, -np.expm1(-safe * x) / safe)
 
 
 def form_terms(form: str, axes: Axes, p, i, a, b) -> np.ndarray:
@@ -30,7 +39,7 @@ def form_terms(form: str, axes: Axes, p, i, a, b) -> np.ndarray:
         form: one of FORMS.
         axes: an axis without rungs has no term.
         p, i: sizes in units of P0 and I0; these and the exponents a, b broadcast against each other to (...).
-        a, b: exponents of P and I.
+        a, b: exponents of P and I; of the saturating form, rates.
     """
     p, i, a, b = np.broadcast_arrays(p, i, a, b)
     terms = [np.ones(p.shape)]
@@ -38,7 +47,8 @@ def form_terms(form: str, axes: Axes, p, i, a, b) -> np.ndarray:
         v = (1.0 + i) ** -b
         terms += [v, v * (1.0 + p) ** -a]
     elif form != "constant":
-        terms += [_bent(size, e) for size, e, varies in ((p, a, axes[0]), (i, b, axes[1])) if varies]
+        bend = _saturating if form == "saturating" else _bent
+        terms += [bend(size, e) for size, e, varies in ((p, a, axes[0]), (i, b, axes[1])) if varies]
     return np.stack(terms, axis=-1)
 
 
@@ -61,7 +71,10 @@ def term_slopes(
         by_p = [zero, zero, -a * u / (1 + p) * v]
         by_i = [zero, -b * v / (1 + i), -b * v / (1 + i) * u]
     else:
-        steepness = (1 + p) ** (-a - 1), (1 + i) ** (-b - 1)
+        if form == "saturating":
+            steepness = np.exp(-a * p), np.exp(-b * i)
+        else:
+            steepness = (1 + p) ** (-a - 1), (1 + i) ** (-b - 1)
         varying = [axis for axis in (0, 1) if axes[axis] and form != "constant"]
         by_p, by_i = ([zero, *[steepness[axis] if axis == by_axis else zero for axis in varying]] for by_axis in (0, 1))
     return np.stack([np.stack(by_p, -1) / scale[0], np.stack(by_i, -1) / scale[1]], axis=1)
@@ -92,7 +105,7 @@ def build_lattice(form: str, axes: Axes, p: np.ndarray, i: np.ndarray, exponents
         exponents: pairs (n, 2); by default all pairs of EXPONENTS that the form can have.
     """
     if exponents is None:
-        candidates = EXPONENTS[EXPONENTS > 0] if form == "transfer" else EXPONENTS
+        candidates = {"transfer": EXPONENTS[EXPONENTS > 0], "saturating": RATES}.get(form, EXPONENTS)
         by_axis = [candidates if varies and form in BENT else np.zeros(1) for varies in axes]
         exponents = np.stack(np.meshgrid(*by_axis, indexing="ij"), -1).reshape(-1, 2)
     terms = form_terms(form, axes, p, i, exponents[:, :1], exponents[:, 1:])
@@ -101,7 +114,7 @@ def build_lattice(form: str, axes: Axes, p: np.ndarray, i: np.ndarray, exponents
     floor[:, 0] = 1
     used = exponents[:, list(axes)]
     is_bounded = np.full(len(exponents), form in BENT) & (used > TINY).all(axis=1)
-    if form == "additive":
+    if form in ("additive", "saturating"):
         floor[:, 1:] = 1 / np.where(is_bounded[:, None], used, 1)
     onto_zero = np.zeros((len(exponents), k, max(1, k - 1)))
     for column in range(1, k):

@@ -1,4 +1,4 @@
-"""The error as a function of both sizes, error(P, I) = 1 − normalised zero-shot score: fitted in four forms and chosen
+"""The error as a function of both sizes, error(P, I) = 1 − normalised zero-shot score: fitted in five forms and chosen
 by the error on held-out largest rungs. A `GridSample` of one target and arm goes in; a `Surface` comes out, or its
 `Refits` to resampled grids."""
 
@@ -16,6 +16,7 @@ from xlt_utils.analysis.surface_forms import (
     BENT,
     EXPONENTS,
     FORMS,
+    RATES,
     RUNGS,
     Axes,
     build_lattice,
@@ -103,17 +104,19 @@ class Refits:
         return -np.einsum("dsk,dk->ds", terms, self.coefficients)
 
 
-def fit_surface(sample: GridSample, form: str) -> Surface:
+def fit_surface(sample: GridSample, form: str, is_refined: bool = True) -> Surface:
     """Fit one of FORMS to one arm's cells with Huber's loss.
 
     P and I count in units of their smallest positive rung, P0 and I0, and enter as 1 + P / P0: the start
     (P = 0) and no intermediate training (I = 0) are cells like others, and no offset has to be fitted.
     h(x; e) = (1 − (1 + x)^−e) / e: a power law with a limit where its exponent is above 0, log at 0, proportional
-    at −1.
+    at −1, and a late onset below.
 
     - additive: E0 − A·h(P/P0; a) − B·h(I/I0; b)
     - transfer: E + (G + A·(1 + P/P0)^−a)·(1 + I/I0)^−b, pretraining sets what examples have left to take away
       (Hernandez et al. 2021, arXiv 2102.01293; the form of Barnett 2024, arXiv 2408.16947)
+    - saturating: E0 − A·s(P/P0; a) − B·s(I/I0; b), s(x; r) = (1 − exp(−r·x)) / r, as a set of examples that is learnt
+      out; a power law, whose returns fall but never end, cannot stand in for it
     - log-linear: E0 − A·log(1 + P/P0) − B·log(1 + I/I0)
     - constant: E0
 
@@ -122,6 +125,7 @@ def fit_surface(sample: GridSample, form: str) -> Surface:
     Args:
         sample: one target's cells of one arm.
         form: one of FORMS.
+        is_refined: whether the exponents go on from the lattice's best point to the minimum.
 
     Raises:
         ValueError: an axis has too few rungs for the form.
@@ -131,7 +135,7 @@ def fit_surface(sample: GridSample, form: str) -> Surface:
         raise ValueError(reason)
     error = 1 - sample.mean
     exponents, coefficients = fit_form(form, sizes.axes, sizes.p, sizes.i, error)
-    if form in BENT:
+    if form in BENT and is_refined:
         exponents, coefficients = _polish(form, sizes, error, exponents, coefficients)
     lattice = build_lattice(form, sizes.axes, sizes.p, sizes.i, exponents[None])
     floor = float(lattice.floor[0] @ coefficients) if lattice.is_bounded[0] else 0.0
@@ -159,8 +163,10 @@ def _polish(
         floor = lattice.floor[0] @ trial if lattice.is_bounded[0] else 0
         return np.append(lattice.terms[0] @ trial - error, 100 * min(0, floor))
 
-    low = SMALLEST_TRANSFER_EXPONENT if form == "transfer" else EXPONENTS[0]
-    high = EXPONENTS[-1]
+    low, high = {
+        "transfer": (SMALLEST_TRANSFER_EXPONENT, EXPONENTS[-1]),
+        "saturating": (RATES[0], RATES[-1]),
+    }.get(form, (EXPONENTS[0], EXPONENTS[-1]))
     start = np.concatenate([exponents[is_free], coefficients])
     bounds = np.full((2, len(start)), [[-np.inf], [np.inf]])
     bounds[:, : is_free.sum()] = [[low], [high]]

@@ -16,10 +16,11 @@ MEANS = {"trained": TRAINED, "retrieval": RETRIEVAL}
 
 def normalised_scores(table: pd.DataFrame) -> pd.DataFrame:
     """The target runs' main scores, one row a run, task and language: `score` has the `zero` point at 0 and the ceiling
-    at 1 (worse than that is negative), `group` is trained or retrieval, `arm` is "" without one.
+    at 1 (worse than that is negative), `group` is trained or retrieval, `arm` is "" without one, `counts` is True: what
+    was not learnt is marked by `learning.Learning.mark`.
 
     The zero point is the better of chance and the majority class of the very examples that were tested; of records that
-    do not hold it, chance.
+    do not hold it, chance. Replicates of a run are averaged.
 
     Raises:
         ValueError: a task is not in TASKS, or two runs have the same place on the grid and would pass for one.
@@ -29,15 +30,29 @@ def normalised_scores(table: pd.DataFrame) -> pd.DataFrame:
     if unknown:
         raise ValueError(f"no such task in xlt_utils/data/tasks.py: {', '.join(unknown)}; there are {', '.join(TASKS)}")
     rows["arm"] = rows["arm"].where(rows["arm"].notna(), "")
-    repeated = rows[rows.duplicated([*PLACE, "task", "language"], keep=False)]
+    place = [*PLACE, "task", "language"]
+    repeated = rows[rows.duplicated([*place, "replicate"], keep=False)]
     if len(repeated):
         raise ValueError(f"runs at the same place on the grid: {', '.join(sorted(set(repeated['folder'])))}; keep one")
-    rows["zero"] = zero_points(rows)
-    rows["score"] = (rows["value"].astype(float) - rows["zero"]) / (1 - rows["zero"])
+    rows["value"], rows["zero"] = rows["value"].astype(float), zero_points(rows)
+    rows["score"] = (rows["value"] - rows["zero"]) / (1 - rows["zero"])
     rows["group"] = ["trained" if TASKS[name].trains else "retrieval" for name in rows["task"]]
     rows[["seed", "tokens", "examples"]] = rows[["seed", "tokens", "examples"]].astype(int)
+    if rows["replicate"].any():
+        numbers = dict.fromkeys(["value", "zero", "score", "n"], "mean")
+        rows = rows.groupby([*place, "group"], as_index=False).agg(numbers | {"cell": "first"})
     columns = [*PLACE, "task", "group", "language", "value", "zero", "score", "n", "cell"]
-    return rows[columns].sort_values([*PLACE, "task", "language"], ignore_index=True)
+    return rows[columns].assign(counts=True).sort_values(place, ignore_index=True)
+
+
+def with_items(scores: pd.DataFrame, packed: pd.DataFrame) -> pd.DataFrame:
+    """The scores of `normalised_scores` with a column `items`: the packed lines (records/items.py) of `items_table`,
+    those of a run's replicates side by side; "" where the record holds none."""
+    place = [*PLACE, "task", "language"]
+    rows = packed.assign(arm=packed["arm"].where(packed["arm"].notna(), "")).sort_values("replicate", kind="stable")
+    lines = rows.groupby(place)["items"].agg(" ".join).rename("items").reset_index()
+    lines = lines.astype({"seed": int, "tokens": int, "examples": int})
+    return scores.merge(lines, how="left", on=place).fillna({"items": ""})
 
 
 def zero_points(results: pd.DataFrame) -> pd.Series:
@@ -54,13 +69,14 @@ def targets_of(scores: pd.DataFrame) -> list[str]:
 
 def zero_shot(scores: pd.DataFrame) -> pd.DataFrame:
     """One row a run and target: `english`, `zero_shot` (the mean over the non-English languages), `gap` (English minus
-    that), `languages` (how many) and `missing_languages` (those that other runs of the task have).
+    that), `languages` (how many), `missing_languages` (those that other runs of the task have) and whether it `counts`.
 
     A run that lacks a language has no mean. Two more targets are the means over the trained and over the retrieval
-    tasks, kept apart (untrained retrieval would drown the rest), where there are several.
+    tasks that count anywhere, kept apart (untrained retrieval would drown the rest), where there are several; they have
+    no value at a place where one of these does not count.
     """
     if scores.empty:
-        names = [*PLACE, "target", "group", "english", "zero_shot", "gap", "languages", "missing_languages"]
+        names = [*PLACE, "target", "group", "english", "zero_shot", "gap", "languages", "missing_languages", "counts"]
         return pd.DataFrame(columns=names)
     parts = []
     for (task, group), part in scores.groupby(["task", "group"]):
@@ -71,6 +87,7 @@ def zero_shot(scores: pd.DataFrame) -> pd.DataFrame:
         runs["english"] = table["en"].to_numpy() if "en" in table else np.nan
         runs["zero_shot"] = table[others].mean(axis=1, skipna=False).to_numpy() if others else np.nan
         runs["gap"] = runs["english"] - runs["zero_shot"]
+        runs["counts"] = part.groupby(PLACE)["counts"].all().to_numpy()
         runs["languages"] = has_score.sum(axis=1).to_numpy()
         runs["missing_languages"] = [
             " ".join(np.array(others)[row]) if row.any() else "" for row in ~has_score.to_numpy()
@@ -81,16 +98,31 @@ def zero_shot(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _group_means(runs: pd.DataFrame) -> list[pd.DataFrame]:
-    """The means over a group's targets, run by run; NaN where one of the targets has no score."""
+    """The means over a group's targets that count, run by run; NaN where one has no score or does not count."""
     parts = []
     for group, name in MEANS.items():
         part = runs[runs["group"] == group]
+        part = part[part["target"].isin(part.loc[part["counts"], "target"])]
         tasks = part["target"].nunique()
         if tasks > 1:
-            table = part.groupby(PLACE)[["english", "zero_shot", "gap"]].sum(min_count=tasks) / tasks
+            numbers = ["english", "zero_shot", "gap"]
+            by_place = part.assign(**{number: part[number].where(part["counts"]) for number in numbers}).groupby(PLACE)
+            table = by_place[numbers].sum(min_count=tasks) / tasks
             constants = {"target": name, "group": group, "languages": part["languages"].max(), "missing_languages": ""}
-            parts.append(table.reset_index().assign(**constants))
+            parts.append(table.assign(counts=by_place["counts"].all(), **constants).reset_index())
     return parts
+
+
+def transfer_gaps(runs: pd.DataFrame, target: str) -> tuple[pd.DataFrame, str]:
+    """The transfer gap of a target, English minus the mean over the other languages, without intermediate training
+    (seeds, rungs of P), NaN where a seed has none; and the words for "without intermediate training".
+
+    Args:
+        runs: `zero_shot`; those that count.
+        target: a task or one of MEANS.
+    """
+    rows, condition = without_intermediate(runs[runs["target"] == target])
+    return rows.pivot_table(index="seed", columns="tokens", values="gap"), condition
 
 
 def grid_places(runs: pd.DataFrame, missing_cells: Iterable[dict] = ()) -> pd.DataFrame:
@@ -109,15 +141,20 @@ def grid_places(runs: pd.DataFrame, missing_cells: Iterable[dict] = ()) -> pd.Da
 
 
 def missing_means(runs: pd.DataFrame, missing_cells: Iterable[dict] = ()) -> pd.DataFrame:
-    """The places of the grid where a target has no zero-shot mean, with the reason, one row each.
+    """The places of the grid where a target has no zero-shot mean, with the reason, one row each. A target that no run
+    of an arm was tested on, all its cells being there, is not asked for after that arm.
 
     Args:
         runs: `zero_shot`.
         missing_cells: as in `grid_places`.
     """
+    missing_cells = list(missing_cells)
     tasks = runs.loc[~runs["target"].isin(MEANS.values()), ["target"]].drop_duplicates()
     grid = grid_places(runs, missing_cells).merge(tasks, how="cross").merge(runs, how="left", on=[*PLACE, "target"])
-    holes = grid[grid["zero_shot"].isna()].copy()
+    tested = set(zip(runs["arm"], runs["target"], strict=True))
+    done_arms = set(runs["arm"]) - {cell["arm"] or "" for cell in missing_cells}
+    is_asked = [arm not in done_arms or (arm, target) in tested for arm, target in grid[["arm", "target"]].to_numpy()]
+    holes = grid[grid["zero_shot"].isna() & np.array(is_asked, dtype=bool)].copy()
     languages = holes["missing_languages"].fillna("")
     holes["reason"] = np.where(languages != "", "no score in: " + languages, "no record")
     return holes[[*PLACE, "target", "reason"]].sort_values([*PLACE, "target"], ignore_index=True)
