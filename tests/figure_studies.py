@@ -21,7 +21,7 @@ def rising_score(task, language, seed, tokens, examples):
     place = simulated.LANGUAGES.index(language)
     noise = np.random.default_rng([len(task), place, seed, tokens, examples]).normal(0, 0.005)
     gain = 0.03 * np.log1p(examples / 256) * (task != "udpos")
-    return 0.1 + 0.05 * np.log1p(tokens / 1e5) + gain - 0.03 * place + noise
+    return 0.3 + 0.05 * np.log1p(tokens / 1e5) + gain - 0.03 * place + noise
 
 
 def arm_noise(arm, task, seed, tokens, examples):
@@ -48,6 +48,7 @@ def figures_by_name(findings: Findings, arm: str = "mnli") -> dict[str, Figure]:
         grid.completeness(zero_shot, findings.missing_coordinates),
         by_language.transfer_gap(scores, DISTANCES),
         by_language.language_score_map(scores),
+        by_language.gains_by_language(scores, findings.arms, findings.controls),
         fits.isoquants(findings.laws, arm),
         fits.exchange_rates_by_pair(laws.exchange_table(findings.laws)),
         fits.fit_diagnostics(findings.laws),

@@ -28,9 +28,26 @@ def test_the_colours_of_scores_include_chance(scores, limits):
     assert canvas.score_limits(pd.Series(scores, dtype=float)) == limits
 
 
-@pytest.mark.parametrize(("gains", "end"), [([0.1, -0.3, np.nan], 0.3), ([0.0], 0.01), ([], 0.01)])
-def test_the_colours_of_gains_are_symmetric_around_0(gains, end):
+@pytest.mark.parametrize(("gains", "end"), [([0.1, -0.3, np.nan], 0.3), ([0.004, -0.01], 0.05), ([], 0.05)])
+def test_the_colours_of_gains_are_symmetric_around_0_and_small_ones_stay_pale(gains, end):
     assert canvas.gain_limits(pd.Series(gains, dtype=float)) == (-end, end)
+
+
+def test_cells_that_do_not_count_are_pale():
+    table = pd.DataFrame([[0.1, 0.9]])
+    _, (axes,) = canvas.subplots(2)
+    canvas.heat_map(axes, table, table.map(str), (0, 1), counts=pd.DataFrame([[True, False]]))
+    assert [patch.get_xy() for patch in axes.patches] == [(1, 0)] and axes.patches[0].get_alpha() == canvas.PALENESS
+    assert canvas.pale((0.0, 0.0, 1.0)) == pytest.approx((0.7, 0.7, 1.0))
+
+
+def test_a_panel_says_that_its_target_was_not_learnt_only_where_no_row_counts():
+    rows = pd.DataFrame({"target": ["sst", "sst", "xnli"], "counts": [True, False, False]})
+    panels = {name: canvas.subplots(2)[1][0] for name in ("sst", "xnli")}
+    canvas.title_panels(panels, rows)
+    assert [axes.get_title() for axes in panels.values()] == ["sst", "xnli (not learnt)"]
+    assert "Pale" in canvas.unlearnt_text(rows) and canvas.unlearnt_text(rows[:1]) == ""
+    assert canvas.unlearnt_text(rows[["target"]]) == ""  # nothing says so, so all count
 
 
 def test_every_rung_has_a_colour_and_a_marker_however_many_there_are():

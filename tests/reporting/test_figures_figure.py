@@ -26,7 +26,7 @@ def test_the_same_records_give_the_same_bytes_drawn_side_by_side_or_not(rising_f
 @pytest.mark.parametrize("study", ["rising_findings", "gappy_findings"])
 def test_every_figure_has_its_data_its_n_and_an_alt_text(study, request):
     figures = figures_by_name(request.getfixturevalue(study))
-    assert len(figures) == 15
+    assert len(figures) == 16
     for name, figure in figures.items():
         assert len(figure.data) and figure.title and re.search(r"\d", figure.alt), name
         assert "n = " in figure.caption or "seed" in figure.caption or name == "cost"

@@ -41,7 +41,7 @@ def test_titles_follow_the_data(tmp_path):
 
     simulated.study(tmp_path / "s", notebooks=False, truth=falling)
     figure = grid.scaling_curves(gather_findings(tmp_path / "s").zero_shot, "tokens", "mnli")
-    assert "0 of 3 targets rise" in figure.title and "−0.20" in figure.title
+    assert figure.title == "Mean change from P = 0 to 1.6M: udpos −0.20, tatoeba −0.20, sst −0.20"
 
 
 def test_without_a_run_at_no_intermediate_examples_there_is_no_gain(tmp_path):
@@ -53,10 +53,11 @@ def test_the_gain_map_stars_what_stays_after_the_correction(rising_findings):
     figure = grid.gain_map(rising_findings.gain_table, "mnli")
     table = rising_findings.gain_table[rising_findings.gain_table["arm"] == "mnli"]
     n_starred = sum("*" in text for text in texts_of(figure))
-    assert n_starred == (table["holm"] < 0.05).sum() > 0
+    assert n_starred == (table["corrected"] < 0.05).sum() > 0
     single = table[~table["target"].isin(transfer_scores.MEANS.values())]
-    assert f"{(single['gain'] > 0).sum()} of {len(single)} gains are above 0" in figure.title
-    assert f"{(single['holm'] < 0.05).sum()} different from 0 after Holm's correction" in figure.title
+    counts = f"{(single['corrected'] < 0.05).sum()} of {len(single)} gains"
+    assert figure.title == f"mnli: {counts} differ from 0 after correction for their number"
+    assert f"Above 0: {(single['gain'] > 0).sum()} of {len(single)} gains" in figure.caption
 
 
 def test_half_a_study_is_hatched_and_counted(tmp_path):
@@ -74,9 +75,26 @@ def test_a_whole_study_is_complete(rising_findings):
 
 def test_one_seed_has_no_test_of_a_gain(tmp_path):
     findings = rising_study(tmp_path / "s", seeds=(0,))
-    assert "none has the two seeds that a test needs" in grid.gain_map(findings.gain_table, "mnli").title
+    assert "none with the seeds that a test needs" in grid.gain_map(findings.gain_table, "mnli").title
 
 
 def test_a_study_without_intermediate_training_has_no_line_over_i(tmp_path):
     findings = rising_study(tmp_path / "s", examples=(0,))
-    assert grid.scaling_curves(findings.zero_shot, "examples").title == "No line has both ends of I: nothing to compare"
+    assert grid.scaling_curves(findings.zero_shot, "examples").title.startswith(
+        "No line that counts has both ends of I"
+    )
+
+
+def test_what_was_not_learnt_is_pale_and_enters_no_title(tmp_path):
+    """sst stays at its zero point in English; the others rise by 0.2 with P."""
+
+    def truth(task, language, seed, tokens, examples):
+        return 0.0 if task == "sst" else 0.5 + 0.2 * (tokens > 0)
+
+    simulated.study(tmp_path / "s", notebooks=False, truth=truth)
+    runs = gather_findings(tmp_path / "s").zero_shot
+    curves, surface = grid.scaling_curves(runs, "tokens", "mnli"), grid.score_surface(runs, "mnli")
+    assert curves.title == "Mean change from P = 0 to 1.6M: udpos +0.20, tatoeba +0.20"
+    assert surface.title == "Zero-shot scores by P and I (mnli): 18 of 27 cells count, the others were not learnt"
+    for figure in (curves, surface):
+        assert "sst (not learnt)" in [axes.get_title() for axes in figure.drawing.axes] and "Pale" in figure.caption

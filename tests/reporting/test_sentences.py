@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,16 +9,19 @@ import simulated
 from report_studies import ARMS, LANGUAGES, all_figures, gather_all
 
 from xlt_utils.analysis import transfer_scores
+from xlt_utils.analysis.learning import TARGET_NOT_LEARNT, TASK_NOT_LEARNT
 from xlt_utils.data.tasks import TASKS
+from xlt_utils.formatting import number_text
 from xlt_utils.reporting import tables
 from xlt_utils.reporting.findings import gather_findings
+from xlt_utils.reporting.learnt import OUT, targets_sentence
 from xlt_utils.reporting.page import render_page
 from xlt_utils.reporting.sentences import exchange_sentence, five_sentences, headline
 
 
 def test_sentences_carry_the_known_numbers(tmp_path):
     def truth(task, language, seed, tokens, examples):
-        return 0.2 + (0.25 if tokens else 0) + 0.001 * seed + (0.1 * (examples / 4096) ** 0.5 if examples else 0)
+        return 0.4 + (0.25 if tokens else 0) + 0.001 * seed + (0.1 * (examples / 4096) ** 0.5 if examples else 0)
 
     simulated.study(tmp_path / "s", truth=truth, languages=LANGUAGES, seeds=(0, 1, 2), notebooks=False)
     findings = gather_findings(tmp_path / "s")
@@ -29,12 +33,12 @@ def test_sentences_carry_the_known_numbers(tmp_path):
     assert answer == "No" and reasons.startswith("Less than proportional") and "0.50" in sentences["proportional"]
 
 
-def test_no_other_rung_stands_in_for_a_missing_one(tmp_path):
+def test_a_missing_rung_is_not_named_as_an_end(tmp_path):
     skip = lambda seed, tokens, examples: (tokens, examples) == (0, 0)  # noqa: E731
     simulated.study(tmp_path / "s", skip=skip, languages=LANGUAGES, notebooks=False)
     sentences = five_sentences(gather_all(tmp_path / "s"))
-    assert sentences["pretraining"].startswith("No seed has scores at both 0 and 1.6M")
-    assert "Over the same range" not in sentences["distance"] and "changes by" not in sentences["gap"]
+    assert sentences["pretraining"].startswith("From 100k to 1.6M pretraining tokens")
+    assert "and at 100k tokens by" in sentences["gap"]
 
 
 @pytest.mark.parametrize(("tasks", "answer"), [(("sst", "udpos"), "No"), (("xnli",), "Not settled by this study")])
@@ -42,7 +46,7 @@ def test_pairs_that_share_training_data_settle_nothing(tmp_path, tasks, answer):
     """MNLI trains XNLI itself: a gain there may be more data of the target's own."""
 
     def truth(task, language, seed, tokens, examples):
-        return 0.2 + 0.001 * seed + (0.1 * (examples / 4096) ** 0.5 if examples else 0)
+        return 0.4 + 0.001 * seed + (0.1 * (examples / 4096) ** 0.5 if examples else 0)
 
     simulated.study(tmp_path / "s", truth=truth, tasks=tasks, languages=LANGUAGES, seeds=(0, 1, 2), notebooks=False)
     told, reasons = headline(gather_findings(tmp_path / "s"))
@@ -86,29 +90,85 @@ def test_what_controls_gain_stands_beside_the_gain_of_tasks(tmp_path):
     assert "control: labels shuffled, mnli" in text and "control: masked LM alone" in text
 
 
-def test_what_an_arm_learnt_of_its_own_task_stands_beside_chance(tmp_path):
-    names = {"mnli": {"tasks": ["mnli"]}, "squad": {"tasks": ["squad"]}}
-    simulated.study(tmp_path / "s", arms=names, languages=LANGUAGES, notebooks=False)
-    for path in (tmp_path / "s" / "intermediate").glob("*/record.json"):
+def write_development_scores(folder: Path, values: dict[str, float]) -> None:
+    """Add English development scores to the records: those of an arm's own task at I = 4096, half of them before."""
+    for path in (folder / "intermediate").glob("*/record.json"):
         record = json.loads(path.read_text())
         place, task = record["coordinates"], record["parameters"]["tasks"][0]
-        value = 1 / 3 + (place["seed"] - 0.5) * 0.01 if task == "mnli" else 0.2 + place["examples"] / 1e5
+        value = values[task] * (1 if place["examples"] == 4096 else 0.5) + (place["seed"] - 0.5) * 0.01
         row = simulated.result(task, "en", 0) | {"value": value, "main": False}
         record["results"] = [row | {"metric": f"development {TASKS[task].metric}"}, row | {"metric": "development f1"}]
         path.write_text(json.dumps(record))
+
+
+def test_an_arm_that_learnt_nothing_of_its_own_task_is_in_no_gain(tmp_path):
+    names = {"mnli": {"tasks": ["mnli"]}, "squad": {"tasks": ["squad"]}}
+    simulated.study(tmp_path / "s", arms=names, languages=LANGUAGES, notebooks=False)
+    write_development_scores(tmp_path / "s", {"mnli": 1 / 3, "squad": 0.5})
     findings = gather_findings(tmp_path / "s")
-    table = tables.learning_table(findings).set_index(["arm", "I"])
-    assert table.index.tolist() == [("mnli", 256), ("mnli", 4096), ("squad", 256), ("squad", 4096)]
-    assert table.loc[("squad", 4096), "P = 1.6M"] == pytest.approx(0.24096)
-    assert not table.loc[("mnli", 4096), "over P"].excludes(1 / 3)
+    assert set(findings.gains["arm"]) == set(findings.effective_robustness["arm"]) == {"squad"}
+    assert {law.arm for law in findings.laws} == {"squad"}
+    verdicts = {verdict.target: verdict for verdict in findings.verdicts if verdict.arm == "mnli"}
+    assert {verdict.verdict for verdict in verdicts.values()} == {TASK_NOT_LEARNT} and len(verdicts) == 3
+    assert "(95 % CI" in verdicts["sst"].why and "its own task, mnli" in verdicts["sst"].why
+    assert headline(findings)[1].endswith("task not learnt: mnli")
     sentence = five_sentences(findings)["intermediate"]
-    assert "mnli reaches 0.33 (95 % CI" in sentence and "squad reaches 0.24 (95 %" in sentence
+    assert "mnli reaches" in sentence and "squad reaches 0.50 (95 %" in sentence
+    assert f"Not learnt at any P, so {OUT}: mnli." in sentence
     text = render_page(findings, all_figures(findings), tmp_path / "page").read_text()
-    assert "What was learnt in English" in text and '<th scope="col" class="n">P = 1.6M</th>' in text
+    assert "What was learnt in English" in text and "<small>task not learnt</small>" in text
+    for seed in (0, 1):  # every score by seed
+        assert f'<td class="n">{number_text(0.5 + (seed - 0.5) * 0.01)}</td>' in text
+
+
+def unlearnt_sst(task, language, seed, tokens, examples):
+    return (0.05 if task == "sst" else 0.5) + 0.001 * seed + (0.2 * (examples / 4096) ** 0.5 if examples else 0)
+
+
+def test_a_target_that_was_not_learnt_is_in_no_sentence_but_its_own(tmp_path):
+    """SST gains as much as the others, from chance: that is no transfer."""
+    tasks = ("sst", "udpos", "panx")
+    simulated.study(
+        tmp_path / "s", truth=unlearnt_sst, tasks=tasks, languages=LANGUAGES, seeds=(0, 1, 2), notebooks=False
+    )
+    findings = gather_findings(tmp_path / "s")
+    assert findings.targets == ["panx", "udpos"] and findings.learning.unlearnt_targets == ["sst"]
+    (verdict,) = (verdict for verdict in findings.verdicts if verdict.target == "sst")
+    assert verdict.verdict == TARGET_NOT_LEARNT and "0.051 (95 % CI" in verdict.why
+    assert "sst" not in {*findings.gain_table["target"], *findings.effective_robustness["target"]}
+    assert "sst" not in {law.target for law in findings.laws}
+    assert headline(findings) == ("No", "Less than proportional: panx, udpos; target not learnt: sst")
+    sentences = five_sentences(findings)
+    learnt = targets_sentence(findings)
+    assert learnt.startswith("Trained targets that count: 2 of 3 (panx, udpos). Not learnt in English")
+    assert sentences["pretraining"].startswith(learnt)
+    others = " ".join(sentences.values()).replace(learnt, "").replace("target not learnt: sst", "")
+    assert "sst" not in others and "+0.20 (95 % CI" in sentences["intermediate"]
+
+
+def test_a_study_that_learnt_nothing_says_so(tmp_path):
+    truth = lambda task, language, seed, *_: 0.01 * seed  # noqa: E731
+    simulated.study(tmp_path / "s", truth=truth, tasks=("sst", "udpos"), languages=LANGUAGES, notebooks=False)
+    findings = gather_findings(tmp_path / "s")
+    answer, reasons = headline(findings)
+    assert answer.startswith("Not testable: no target was learnt") and reasons == "Target not learnt: sst, udpos"
+    assert findings.headline_target == "" and findings.gains.empty and not findings.laws
+    assert "Trained targets that count: none of 2." in five_sentences(findings)["pretraining"]
+    text = render_page(findings, [], tmp_path / "page").read_text()
+    assert answer in text and text.count("<td>target not learnt</td>") == 2
+
+
+def test_single_runs_that_failed_to_learn_are_counted(tmp_path):
+    def truth(task, language, seed, tokens, examples):
+        return 0.02 if (task, seed, tokens, examples) == ("udpos", 1, 0, 256) else 0.6 + 0.001 * seed
+
+    simulated.study(tmp_path / "s", truth=truth, languages=LANGUAGES, notebooks=False)
+    findings = gather_findings(tmp_path / "s")
+    assert "a score of 0.20 or less): udpos in 1 of 18 runs." in five_sentences(findings)["pretraining"]
 
 
 def law_of_both_sizes(task, language, seed, tokens, examples):
-    return 0.2 + 0.05 * np.log1p(tokens / 1e5) + 0.02 * np.log1p(examples / 256) + 0.001 * seed
+    return 0.4 + 0.05 * np.log1p(tokens / 1e5) + 0.02 * np.log1p(examples / 256) + 0.001 * seed
 
 
 def test_the_report_gives_the_rate_of_the_arm_of_most_tasks(tmp_path):

@@ -1,8 +1,8 @@
 """What a study's run folders hold. `gather_findings` reads the records of a study; the `Findings` that come out compute
 the tables, verdicts and scaling laws that sentences, figures and the page show, each once and only when asked for."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,18 @@ from typing import Any
 import pandas as pd
 
 from xlt_utils import microworld, paths
-from xlt_utils.analysis import effective_robustness, exchange_rates, laws, proportionality, transfer_scores
+from xlt_utils.analysis import bootstrap, effective_robustness, exchange_rates, laws, proportionality, transfer_scores
 from xlt_utils.analysis.arms import Arm, arms_from_parameters
+from xlt_utils.analysis.bootstrap import GridSample
 from xlt_utils.analysis.gains import gain_table, paired_gains
+from xlt_utils.analysis.intervals import NO_INTERVAL
 from xlt_utils.analysis.laws import Law
+from xlt_utils.analysis.learning import TARGET_NOT_LEARNT, TASK_NOT_LEARNT, Learning, judge_learning
 from xlt_utils.analysis.proportionality import ProportionalityVerdict
 from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.errors import did_you_mean
 from xlt_utils.files import read_json
-from xlt_utils.records.record import Record, read_record, results_table
+from xlt_utils.records.record import Record, items_table, read_record, results_table
 
 RUN_PHASES = paths.PHASES[:3]  # the report is none of its own cells
 
@@ -67,9 +70,25 @@ class Findings:
         return results_table(list(self.records))
 
     @cached_property
+    def learning(self) -> Learning:
+        """What English development data say was learnt."""
+        return judge_learning(self.results, [name for name, arm in self.arm_specs.items() if arm.is_control])
+
+    @cached_property
     def scores(self) -> pd.DataFrame:
-        """The target runs' main scores on the scale from the zero point to the ceiling."""
-        return transfer_scores.normalised_scores(self.results)
+        """The target runs' main scores on the scale from the zero point to the ceiling, and whether each counts."""
+        scores = transfer_scores.normalised_scores(self.results)
+        return self.learning.mark(transfer_scores.with_items(scores, items_table(list(self.records))))
+
+    @cached_property
+    def counting_scores(self) -> pd.DataFrame:
+        """The scores of what was learnt: those that means, tests, laws and claims rest on."""
+        return self.scores[self.scores["counts"]]
+
+    @cached_property
+    def samples(self) -> dict[str, GridSample]:
+        """The sample of each target that counts, the means over a group's targets first."""
+        return bootstrap.build_grid_samples(self.counting_scores)
 
     @property
     def has_zero_points(self) -> bool:
@@ -79,23 +98,46 @@ class Findings:
 
     @cached_property
     def zero_shot(self) -> pd.DataFrame:
-        """A row a run and target: its mean over the non-English languages."""
+        """A row a run and target: its mean over the non-English languages, and whether it counts."""
         return transfer_scores.zero_shot(self.scores)
 
     @cached_property
+    def counting_runs(self) -> pd.DataFrame:
+        """The rows of `zero_shot` that count."""
+        return self.zero_shot[self.zero_shot["counts"].astype(bool)]
+
+    @cached_property
     def gains(self) -> pd.DataFrame:
-        """A row a target and run with I > 0: its zero-shot score minus that at I = 0 of the same seed and P."""
-        return paired_gains(self.zero_shot)
+        """A row a target and run with I > 0 that counts: its zero-shot score minus that at I = 0 of the same seed and
+        P."""
+        return paired_gains(self.counting_runs)
 
     @cached_property
     def gain_table(self) -> pd.DataFrame:
         """The mean gain at each place of the grid, with its p value, plain and corrected for multiple tests."""
-        return gain_table(self.gains)
+        return gain_table(self.samples)
 
     @cached_property
     def verdicts(self) -> list[ProportionalityVerdict]:
-        """For each target and arm: does the gain grow in proportion to I?"""
-        return proportionality.judge_all(self.scores)
+        """For each target and arm: does the gain grow in proportion to I? Last of each arm those that do not count."""
+        judged = proportionality.judge_all(self.samples, sorted(set(self.counting_scores["arm"]) - {""}))
+        notes = [self.learning.unlearnt_note(verdict.target, verdict.arm) for verdict in judged]
+        judged = [
+            replace(verdict, why=f"{verdict.why}; {note}") if note else verdict
+            for verdict, note in zip(judged, notes, strict=True)
+        ]
+        verdicts = [*judged, *self._verdicts_on_unlearnt()]
+        return sorted(verdicts, key=lambda verdict: verdict.arm)
+
+    def _verdicts_on_unlearnt(self) -> Iterator[ProportionalityVerdict]:
+        """A verdict for each target and arm that do not count anywhere."""
+        after = self.scores[self.scores["examples"] > 0]
+        for (arm, target), counts in after.groupby(["arm", "task"])["counts"].any().items():
+            if not counts:
+                is_target = target in self.learning.unlearnt_targets
+                verdict = TARGET_NOT_LEARNT if is_target else TASK_NOT_LEARNT
+                why = self.learning.why_target(target) if is_target else self.learning.why_arm(arm)
+                yield ProportionalityVerdict(target, arm, verdict, why, NO_INTERVAL, None, 0, 0)
 
     @property
     def task_verdicts(self) -> list[ProportionalityVerdict]:
@@ -109,12 +151,12 @@ class Findings:
     def laws(self) -> list[Law]:
         """A surface and exchange rate for each intermediate arm and target."""
         flops = exchange_rates.flops_by_arm(self.records.values())
-        return laws.fit_laws(self.scores, [arm for arm in self.arms if arm], flops)
+        return laws.fit_laws(self.samples, [arm for arm in self.arms if arm], flops)
 
     @property
     def headline_law(self) -> Law | None:
-        """The law that the page leads with: of the headline target, after the arm with the most English tasks."""
-        law_by_arm = {law.arm: law for law in self.laws if law.target == self.headline_target}
+        """The law that the page leads with: of the gain target, after the arm with the most English tasks."""
+        law_by_arm = {law.arm: law for law in self.laws if law.target == self.gain_target}
 
         def rank(arm: str) -> tuple[bool, int, str]:
             return not self.arm_specs[arm].is_english, -len(self.arm_specs[arm].tasks), arm
@@ -124,7 +166,7 @@ class Findings:
     @cached_property
     def effective_robustness(self) -> pd.DataFrame:
         """By target, arm and I: how far the zero-shot score lies above what the English score predicts."""
-        return effective_robustness.effective_robustness_table(self.scores)
+        return effective_robustness.effective_robustness_table(self.counting_scores)
 
     @property
     def starts_from_scratch(self) -> bool:
@@ -160,17 +202,26 @@ class Findings:
 
     @property
     def targets(self) -> list[str]:
-        """The single targets, without the means over several."""
-        return [name for name in self.zero_shot["target"].unique() if name not in MEANS.values()]
+        """The single targets that count, without the means over several."""
+        return [name for name in self.counting_runs["target"].unique() if name not in MEANS.values()]
 
     @property
     def headline_target(self) -> str:
-        """The target that the page leads with: the mean of the trained ones, or the only one there is."""
-        groups = self.zero_shot.drop_duplicates("target").set_index("target")["group"]
+        """The target that the page leads with: the mean of the trained ones that count, or the only one; "" without."""
+        groups = self.counting_runs.drop_duplicates("target").set_index("target")["group"]
         trained, retrieval = (list(groups.index[(groups == "trained") == side]) for side in (True, False))
         if transfer_scores.TRAINED in trained:
             return transfer_scores.TRAINED
         return next(iter([*trained, *retrieval]), "")
+
+    @property
+    def gain_target(self) -> str:
+        """The target whose gains the page leads with: the headline target or, where no arm was followed by all of that
+        mean's targets, the first single one that counts after an arm."""
+        runs = self.counting_runs
+        is_after_arm = (runs["examples"] > 0) & (runs["group"] == "trained") & runs["zero_shot"].notna()
+        trained = runs.loc[is_after_arm, "target"].tolist()
+        return self.headline_target if self.headline_target in trained or not trained else trained[0]
 
     @property
     def languages(self) -> list[str]:
@@ -183,7 +234,7 @@ class Findings:
         parameters += [
             cell.parameters for cell in self.missing_cells if cell.phase == "intermediate" and cell.parameters
         ]
-        return arms_from_parameters(parameters, self.scores["arm"])
+        return arms_from_parameters(parameters, self._tested_arms)
 
     @property
     def arms(self) -> list[str]:
@@ -197,7 +248,7 @@ class Findings:
 
     @property
     def _tested_arms(self) -> list[str]:
-        return sorted(set(self.scores["arm"]) - {""})
+        return sorted(set(self.results.loc[self.results["phase"] == "target", "arm"].dropna()) - {""})
 
     @cached_property
     def typology(self) -> pd.DataFrame | None:

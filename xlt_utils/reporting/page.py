@@ -16,10 +16,12 @@ from xlt_utils import formatting, paths
 from xlt_utils.analysis import effective_robustness, laws, transfer_scores
 from xlt_utils.analysis.gains import survivors_sentence
 from xlt_utils.analysis.intervals import t_factor
+from xlt_utils.analysis.learning import LEARNT
 from xlt_utils.analysis.transfer_scores import PLACE
-from xlt_utils.reporting import claims, left_out, notebook_pages, tables
+from xlt_utils.reporting import claims, left_out, notebook_pages, planted, provenance, tables
 from xlt_utils.reporting.figures.figure import Figure, draw_figures
 from xlt_utils.reporting.findings import Findings
+from xlt_utils.reporting.learnt import learning_sentences
 from xlt_utils.reporting.rounding import rounded
 from xlt_utils.reporting.sentences import exchange_sentence, five_sentences, headline
 
@@ -61,6 +63,11 @@ def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Pat
     text = environment.get_template("report.html.jinja").render(
         findings=findings,
         **_headline_values(findings),
+        **_learning_values(findings),
+        planted=planted.planted_laws(findings),
+        planted_settings=planted.settings(),
+        checkpoints=provenance.checkpoint_rows(findings),
+        head_sentences=provenance.head_sentences(findings),
         **_figure_values(findings, figures),
         **_gain_values(findings, long_tables),
         **_law_values(findings, long_tables),
@@ -108,6 +115,16 @@ def _headline_values(findings: Findings) -> dict[str, Any]:
     }
 
 
+def _learning_values(findings: Findings) -> dict[str, Any]:
+    tables_by_name = {"targets": findings.learning.targets, "arms": findings.learning.arms}
+    return {
+        "learnt_above": LEARNT,
+        "learnt_sentences": learning_sentences(findings),
+        "learnt": {name: table.head(PAGE_ROWS).to_dict("records") for name, table in tables_by_name.items()},
+        "all_learnt": {name: len(table) for name, table in tables_by_name.items()},
+    }
+
+
 def _figure_values(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
     return {"sections": _sections(findings, figures), "addresses": _figure_addresses(figures)}
 
@@ -134,11 +151,8 @@ def _figure_addresses(figures: Sequence[Figure]) -> dict[str, str]:
 
 
 def _gain_values(findings: Findings, long_tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    learning = tables.learning_table(findings)
     return {
         "arms": tables.arm_rows(findings),
-        "learning": learning.to_dict("records"),
-        "learning_rungs": [column for column in learning if column.startswith("P = ")],
         "matrix": tables.gain_matrix(findings),
         "over_controls": tables.gains_over_controls(findings).to_dict("records"),
         "survivors": survivors_sentence(findings.gain_table),

@@ -1,21 +1,24 @@
 """The study in sentences. The findings go in; the headline answer and five sentences come out. Every number is
-computed, stands with its interval or its count of seeds, and a sentence says where a comparison cannot be made."""
+computed from what was learnt in English (learnt.py), stands with its interval or its count of seeds, and a sentence
+says where a comparison cannot be made."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
-from xlt_utils.analysis import movements, proportionality, transfer_scores
-from xlt_utils.analysis.intervals import LEVEL, Interval, t_interval
+from xlt_utils.analysis import bootstrap, movements, proportionality, transfer_scores
+from xlt_utils.analysis.intervals import LEVEL, Interval
+from xlt_utils.analysis.learning import TARGET_NOT_LEARNT, TASK_NOT_LEARNT
 from xlt_utils.analysis.proportionality import ProportionalityVerdict
 from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import join_words, number_text, short_size
 from xlt_utils.reporting.findings import Findings
-from xlt_utils.reporting.tables import gains_over_controls, learning_table
+from xlt_utils.reporting.learnt import MOST_NAMED, arms_sentence, failures_sentence, targets_sentence
+from xlt_utils.reporting.tables import gains_over_controls
 
 WITH_SLOPE = ("less than proportional", "proportional", "more than proportional")
-MOST_NAMED = 8  # pairs of a target and an arm that a sentence names one by one
+UNLEARNT = {TARGET_NOT_LEARNT: "target", TASK_NOT_LEARNT: "arm"}  # and what of a pair was not learnt
 SINGULAR = {"rise": "rises", "fall": "falls", "do": "does", "have": "has", "were": "was"}
 
 
@@ -26,10 +29,11 @@ def headline(findings: Findings) -> tuple[str, str]:
     pair that shares some gains may be more data of the target's own.
     """
     verdicts = _of_single_targets(findings.task_verdicts)
+    counting = [verdict for verdict in verdicts if verdict.verdict not in UNLEARNT]
     names_arms = _has_several_arms(verdicts)
     pairs_by_verdict: dict[str, list[str]] = {}
     without_shared_data = []
-    for verdict in verdicts:
+    for verdict in counting:
         notes = [verdict.arm] if names_arms else []
         if _shares_data(findings, verdict):
             notes.append("shares training data")
@@ -37,11 +41,17 @@ def headline(findings: Findings) -> tuple[str, str]:
             without_shared_data.append(verdict.verdict)
         pair = f"{verdict.target} ({'; '.join(notes)})" if notes else verdict.target
         pairs_by_verdict.setdefault(verdict.verdict, []).append(pair)
-    reasons = "; ".join(f"{name}: {_pairs_text(pairs, len(verdicts))}" for name, pairs in pairs_by_verdict.items())
-    nothing = "No run after intermediate tasks has one without them to compare with"
-    is_testable = any(name != "not testable" for name in pairs_by_verdict)
-    answer = _answer(without_shared_data) if is_testable else "Not testable on this grid"
-    return answer, reasons[:1].upper() + reasons[1:] or nothing
+    reasons = [f"{name}: {_pairs_text(pairs, len(counting))}" for name, pairs in pairs_by_verdict.items()]
+    for name, side in UNLEARNT.items():
+        names = sorted({getattr(verdict, side) for verdict in verdicts if verdict.verdict == name})
+        reasons += [f"{name}: {join_words(names)}"] if names else []
+    text = "; ".join(reasons) or "No run after intermediate tasks has one without them to compare with"
+    answer = "Not testable on this grid"
+    if any(name != "not testable" for name in pairs_by_verdict):
+        answer = _answer(without_shared_data)
+    elif verdicts and not counting:
+        answer = "Not testable: no target was learnt in English after an arm that learnt its own task"
+    return answer, text[:1].upper() + text[1:]
 
 
 def _answer(verdicts: list[str]) -> str:
@@ -94,45 +104,49 @@ def five_sentences(findings: Findings) -> dict[str, str]:
     }
 
 
-def _first_and_last_rung(findings: Findings) -> tuple[int, int]:
-    rungs = sorted(findings.zero_shot["tokens"].unique())
-    return (int(rungs[0]), int(rungs[-1])) if rungs else (0, 0)
-
-
 def _pretraining(findings: Findings) -> str:
-    first, last = _first_and_last_rung(findings)
-    if first == last:
-        return (
-            f"There is only one rung of pretraining ({short_size(first)} tokens), so this study cannot say what more "
-            "pretraining buys."
-        )
-    headline_change = movements.target_movement(findings.zero_shot, findings.headline_target)
-    changes = {target: movements.target_movement(findings.zero_shot, target) for target in findings.targets}
-    if not any(change.n for change in [headline_change, *changes.values()]):
-        return (
-            f"No seed has scores at both {short_size(first)} and {short_size(last)} pretraining tokens without "
-            "intermediate training, so the change is not known."
-        )
+    learnt = targets_sentence(findings) if findings.learning.unlearnt_targets else ""
+    return " ".join(filter(None, [learnt, failures_sentence(findings), _pretraining_changes(findings)]))
+
+
+def _pretraining_changes(findings: Findings) -> str:
+    rungs = sorted(findings.zero_shot["tokens"].unique())
+    if len(rungs) < 2:
+        only = short_size(int(rungs[0])) if rungs else "0"
+        return f"There is only one rung of pretraining ({only} tokens), so this study cannot say what more of it buys."
+    target = findings.headline_target
+    ends = movements.movement_ends(findings.samples[target]) if target else None
+    if not ends:
+        return "No two rungs of P have scores that count without intermediate training, so the change is not known."
+    changes = {name: movements.movement(findings.samples[name]) for name in findings.targets}
+    # a target that is not learnt at one of these ends moves between others
+    others = {name: movements.movement_ends(findings.samples[name]) for name in changes}
+    named = {
+        f"{name} ({_range_of_tokens(others[name])})" if others[name] not in (None, ends) else name: change
+        for name, change in changes.items()
+    }
     return (
-        f"From {short_size(first)} to {short_size(last)} pretraining tokens, without intermediate training, the "
-        f"zero-shot score ({findings.headline_target}) changes by {headline_change}; "
-        f"{_by_direction(changes, findings)}."
+        f"From {_range_of_tokens(ends)} pretraining tokens, without intermediate training, the zero-shot score "
+        f"({target}) changes by {movements.movement(findings.samples[target])}; {_by_direction(named, findings)}."
     )
+
+
+def _range_of_tokens(ends: tuple[int, int] | None) -> str:
+    return " to ".join(short_size(size) for size in ends or ())
 
 
 def _by_direction(changes: dict[str, Interval], findings: Findings) -> str:
     """Targets grouped by direction and certainty, each with its change, the clearest first."""
     groups: dict[str, list[str]] = {}
     for target, change in sorted(changes.items(), key=lambda item: -np.nan_to_num(item[1].mean)):
-        noise = movements.seed_noise(findings.zero_shot, target)
         text = f"{target} {number_text(change.mean, '+')}{_seeds_note(change.n, findings)}" if change.n else target
-        groups.setdefault(movements.direction(change, noise), []).append(text)
+        groups.setdefault(movements.direction(change), []).append(text)
     clauses = []
     for name in (name for name in movements.DIRECTIONS if name in groups):
         verb, rest = name.split(" ", 1)
         verb = SINGULAR.get(verb, verb) if len(groups[name]) == 1 else verb
         clauses.append(f"{join_words(groups[name])} {verb} {rest}")
-    return "; ".join(clauses) or "no target was measured at both ends"
+    return "; ".join(clauses)
 
 
 def _seeds_note(n: int, findings: Findings) -> str:
@@ -151,42 +165,46 @@ def _distance(findings: Findings) -> str:
     if not near:
         return "The languages' distances to English are not known, so near and far languages are not compared."
     names = f"the near languages ({join_words(near)})", f"the far ones ({join_words(far)})"
-    trained = sorted(set(findings.scores.loc[findings.scores["group"] == "trained", "task"]))
-    near_changes, far_changes = _changes_near_and_far(findings, trained)
-    if not len(near_changes):
+    scores = findings.counting_scores
+    trained = sorted(set(scores.loc[scores["group"] == "trained", "task"]))
+    if not trained:
+        return "No trained target counts, so near and far languages are not compared."
+    difference = _near_minus_far(findings, trained)
+    if not difference.n:
         return _scores_near_and_far(findings, near, far, names)
-    near_changes, far_changes = _seeds_with_both(near_changes, far_changes)
-    if not len(near_changes):
-        return "No seed has all trained targets at both ends of P, so near and far languages are not compared."
+    both = [_change_in(findings, trained, languages) for languages in (near, far)]
     sentence = (
-        f"Over the same range the trained targets change by {_mean_text(near_changes, findings)} in {names[0]} and by "
-        f"{_mean_text(far_changes, findings)} in {names[1]}: {_near_minus_far(near_changes, far_changes)}"
+        f"Over the rungs of P where they all count, the trained targets change by {both[0]} in {names[0]} and by "
+        f"{both[1]} in {names[1]}: {_near_minus_far_text(difference)}"
     )
-    changes = {target: movements.target_movement(findings.zero_shot, target) for target in trained}
-    changes = {target: change for target, change in changes.items() if change.n}
-    if len(changes) < 2:
+    changes = {target: movements.movement(findings.samples[target]).mean for target in trained}
+    most = max(changes, key=lambda target: np.nan_to_num(changes[target]))
+    of_most = _near_minus_far(findings, [most])
+    if len(trained) < 2 or not of_most.n:
         return f"{sentence}."
-    most = max(changes, key=lambda target: changes[target].mean)
-    near_changes, far_changes = _seeds_with_both(*_changes_near_and_far(findings, [most]))
-    if not len(near_changes):
-        return f"{sentence}."
-    both = f"{_mean_text(near_changes, findings)} and {_mean_text(far_changes, findings)}"
-    difference = _near_minus_far(near_changes, far_changes)
-    return f"{sentence}; for {most}, which rises most, the changes are {both}: {difference}."
+    both = [_change_in(findings, [most], languages) for languages in (near, far)]
+    return f"{sentence}; for {most}, which rises most, they are {' and '.join(both)}: {_near_minus_far_text(of_most)}."
 
 
-def _changes_near_and_far(findings: Findings, tasks: list[str]) -> list[np.ndarray]:
-    """The change from the smallest to the largest P, one value a seed, in the near and in the far languages."""
+def _near_minus_far(findings: Findings, tasks: list[str]) -> Interval:
+    """How much more the mean of some tasks moves with P in the near languages than in the far ones."""
+    scores = findings.counting_scores
     groups = movements.near_and_far(findings.languages, findings.distances)
-    return [movements.movement_by_seed(findings.scores, languages, tasks) for languages in groups]
+    return movements.movement(bootstrap.build_difference_sample(scores[scores["task"].isin(tasks)], *groups))
+
+
+def _change_in(findings: Findings, tasks: list[str], languages: list[str]) -> str:
+    """How far the mean of some tasks moves with P in some languages."""
+    scores = findings.counting_scores
+    part = scores[scores["task"].isin(tasks) & scores["language"].isin(languages)]
+    change = movements.movement(bootstrap.build_grid_sample(part, transfer_scores.TRAINED))
+    return number_text(change.mean, "+") + _seeds_note(change.n, findings)
 
 
 def _scores_near_and_far(findings: Findings, near: list[str], far: list[str], names: tuple[str, str]) -> str:
     """Where there is one P: the scores themselves in near and far languages."""
-    trained = findings.scores[findings.scores["group"] == "trained"]
+    trained = findings.counting_scores[findings.counting_scores["group"] == "trained"]
     rows, condition = transfer_scores.without_intermediate(trained)
-    if rows.empty:
-        return "No trained target was tested, so near and far languages are not compared."
     table = rows.pivot_table(index=["seed", "tokens"], columns=["task", "language"], values="score").dropna()
     if table.empty:
         return "No seed has all trained targets in all languages, so near and far languages are not compared."
@@ -196,63 +214,35 @@ def _scores_near_and_far(findings: Findings, near: list[str], far: list[str], na
     return f"Trained targets reach {means[0]} in {names[0]} and {means[1]} in {names[1]}, {condition}."
 
 
-def _seeds_with_both(near: np.ndarray, far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Only the seeds that have both: otherwise the two means would rest on different seeds."""
-    has_both = np.isfinite(near) & np.isfinite(far)
-    return near[has_both], far[has_both]
-
-
-def _mean_text(changes: np.ndarray, findings: Findings) -> str:
-    return number_text(changes.mean(), "+") + _seeds_note(len(changes), findings)
-
-
-def _near_minus_far(near: np.ndarray, far: np.ndarray) -> str:
-    difference = t_interval(near - far)
+def _near_minus_far_text(difference: Interval) -> str:
     if not difference.excludes(0):
         return f"near minus far is {difference}, so neither group is shown to gain more"
     return f"near minus far is {difference}, so the {'near' if difference.mean > 0 else 'far'} ones gain more"
 
 
 def _intermediate(findings: Findings) -> str:
-    arms = sorted({verdict.arm for verdict in findings.task_verdicts})
-    if not arms:
+    arms = sorted({verdict.arm for verdict in findings.task_verdicts if verdict.verdict not in UNLEARNT})
+    if not arms and findings.task_verdicts:
+        sentences = ["No target and arm that were learnt stand beside each other, so no gain is given."]
+    elif not arms:
         sentences = ["No run after intermediate tasks has one without them beside it, so their gain is not known."]
     elif len(arms) < 3:
         sentences = [_gain_of_arm(findings, arm) for arm in arms]
     else:
         sentences = [_gains_of_arms(findings, arms)]
-    return " ".join([*sentences, *_learning(findings), *_over_controls(findings, arms)])
-
-
-def _learning(findings: Findings) -> list[str]:
-    """Which intermediate tasks were learnt, on English data: one that was not has nothing to transfer."""
-    table = learning_table(findings)
-    table = table[~table["is_control"].astype(bool)]
-    at_largest = table[table["I"] == table.groupby(["arm", "task"])["I"].transform("max")]
-    rows = [row for row in at_largest.to_dict("records") if row["over P"].n]
-    if not rows:
-        return []
-    opening = "In English (development data, largest I, mean over P)"
-    if len(rows) > MOST_NAMED:
-        above = sum(row["over P"].low > row["zero"] for row in rows)
-        return [f"{opening} {above} of {len(rows)} pairs of a task and an arm score above the zero point (95 % CI)."]
-    names = [row["task"] if row["arm"] == row["task"] else f"{row['task']} ({row['arm']})" for row in rows]
-    scores = [
-        f"{name} reaches {row['over P'].text('')}, zero point {number_text(row['zero'])}"
-        for name, row in zip(names, rows, strict=True)
-    ]
-    return [f"{opening} {'; '.join(scores)}."]
+    return " ".join(filter(None, [*sentences, arms_sentence(findings), *_over_controls(findings, arms)]))
 
 
 def _gain_of_arm(findings: Findings, arm: str) -> str:
     """An arm's gain at its largest rung, target by target."""
     verdicts = {verdict.target: verdict for verdict in findings.task_verdicts if verdict.arm == arm}
-    single = {verdict.target: verdict for verdict in _of_single_targets(verdicts.values())}
+    judged = [verdict for verdict in _of_single_targets(verdicts.values()) if verdict.verdict not in UNLEARNT]
+    single = {verdict.target: verdict for verdict in judged}
     gains = {target: verdict.gain for target, verdict in single.items()}
     if not any(gain.n for gain in gains.values()):
         return f"No rung of P has all seeds at all rungs of {arm} examples, so no mean gain is given."
     rung = short_size(int(findings.gains.loc[findings.gains["arm"] == arm, "examples"].max()))
-    target = findings.headline_target
+    target = findings.gain_target
     if target not in verdicts:
         change = "s change"
     elif verdicts[target].gain.n:
@@ -286,16 +276,14 @@ def _over_controls(findings: Findings, arms: list[str]) -> list[str]:
         unknown = "No control took the same steps, so the gain of the tasks is not separated from that of more steps."
         return [unknown] if arms else []
     table = gains_over_controls(findings)
-    table = table[table["target"] == findings.headline_target]
+    table = table[table["target"] == findings.gain_target]
     gains = [
         f"{row.arm} over {row.control} {_interval_text(row.gain, findings)}" for row in table.itertuples() if row.gain.n
     ]
     if not gains:
-        return ["No arm and control have all seeds at one P, so no gain over the controls is given."]
+        return ["No arm that counts stands beside a control at one P, so no gain over the controls is given."]
     rest = f"; {len(gains) - MOST_NAMED} more are in the table of controls" if len(gains) > MOST_NAMED else ""
-    return [
-        f"Over the controls with the same steps ({findings.headline_target}): {'; '.join(gains[:MOST_NAMED])}{rest}."
-    ]
+    return [f"Over the controls with the same steps ({findings.gain_target}): {'; '.join(gains[:MOST_NAMED])}{rest}."]
 
 
 def _proportional(findings: Findings) -> str:
@@ -323,7 +311,8 @@ def exchange_sentence(findings: Findings) -> str:
     and how many pairs of a target and an arm have a rate."""
     law = findings.headline_law
     if law is None:
-        return "No arm of intermediate tasks was tested, so there is no exchange rate."
+        lacks = "No target was learnt after an arm" if any(findings.arms) else "No arm of intermediate tasks was tested"
+        return f"{lacks}, so there is no exchange rate."
     laws = [single for single in findings.laws if single.target not in MEANS.values()]
     defined = sum(any(not rate.why for rate in single.exchange) for single in laws)
     return (
@@ -333,22 +322,25 @@ def exchange_sentence(findings: Findings) -> str:
 
 
 def _gap(findings: Findings) -> str:
-    first, last = _first_and_last_rung(findings)
-    of_target = findings.zero_shot[findings.zero_shot["target"] == findings.headline_target]
-    rows, condition = transfer_scores.without_intermediate(of_target)
-    gaps = rows.pivot_table(index="seed", columns="tokens", values="gap")  # seeds without a gap are left out
-    if last in gaps:
-        ends = {rung: gaps[rung].dropna() for rung in (first, last) if rung in gaps}
-        means = {rung: number_text(gap.mean()) + _seeds_note(len(gap), findings) for rung, gap in ends.items()}
-        sentence = (
-            f"At {short_size(last)} pretraining tokens English leads the other languages by {means[last]} "
-            f"({findings.headline_target}, {condition})"
+    target = findings.headline_target
+    gaps, condition = transfer_scores.transfer_gaps(findings.counting_runs, target)
+    if gaps.empty:
+        sentence = "The transfer gap is not known: no target that counts has scores in English and all other languages"
+        return f"{sentence}; {_completeness(findings)}."
+    first, last = int(gaps.columns.min()), int(gaps.columns.max())
+    means = [number_text(gaps[rung].mean()) + _seeds_note(gaps[rung].count(), findings) for rung in (first, last)]
+    sentence = (
+        f"At {short_size(last)} pretraining tokens English leads the other languages by {means[1]} ({target}, "
+        f"{condition})"
+    )
+    scores = findings.counting_scores
+    is_in_target = (scores["group"] == "trained") if target == transfer_scores.TRAINED else (scores["task"] == target)
+    others = sorted(set(findings.languages) - {"en"})
+    sample = bootstrap.build_difference_sample(scores[is_in_target], ["en"], others)
+    if sample and movements.movement_ends(sample) == (first, last):
+        sentence += (
+            f", and at {short_size(first)} tokens by {means[0]}: the gap changes by {movements.movement(sample)}"
         )
-        if first != last and first in ends:
-            change = t_interval(gaps[last] - gaps[first])
-            sentence += f", and at {short_size(first)} tokens by {means[first]}: the gap changes by {change}"
-    else:
-        sentence = "The transfer gap is not known: no target has scores in English and in all other languages"
     return f"{sentence}; {_completeness(findings)}."
 
 

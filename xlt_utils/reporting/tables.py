@@ -1,4 +1,4 @@
-"""The tables of the report: every cell, gains, what was learnt, robustness, and cost. The findings go in; data frames,
+"""The tables of the report: every cell, gains, robustness, and cost. The findings go in; data frames,
 or rows as the page lists them, come out."""
 
 from collections import Counter
@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from xlt_utils import paths
-from xlt_utils.analysis import robustness
+from xlt_utils.analysis import bootstrap, robustness
 from xlt_utils.analysis.arms import Arm
-from xlt_utils.analysis.intervals import t_interval
-from xlt_utils.analysis.transfer_scores import PLACE, zero_points
-from xlt_utils.data.tasks import TASKS
-from xlt_utils.formatting import join_words, number_text, short_size
+from xlt_utils.analysis.transfer_scores import MEANS, PLACE
+from xlt_utils.formatting import join_words, number_text
 from xlt_utils.records.record import Record
 from xlt_utils.reporting.findings import RUN_PHASES, Findings, executed_notebook, read_attempts
 
@@ -21,7 +19,7 @@ from xlt_utils.reporting.findings import RUN_PHASES, Findings, executed_notebook
 def cell_index(findings: Findings) -> pd.DataFrame:
     """Every cell, done or missing, by phase and place on the grid: its main scores or last loss, seconds of work,
     device, state, error, flags and executed notebook."""
-    runs = findings.zero_shot[findings.zero_shot["target"].isin(findings.targets)]
+    runs = findings.zero_shot[~findings.zero_shot["target"].isin(MEANS.values())]
     means_by_place: dict[tuple, list[tuple[str, float]]] = {}
     for *place, target, mean in runs[[*PLACE, "target", "zero_shot"]].itertuples(index=False):
         means_by_place.setdefault(tuple(place), []).append((target, mean))
@@ -96,61 +94,41 @@ def _arm_specs(findings: Findings) -> list[Arm]:
 
 
 def gain_matrix(findings: Findings) -> dict[str, Any]:
-    """The gain over I = 0 at the largest I, a row an arm (controls last) and a column a target, as intervals. No rows
+    """The gain over I = 0 at the largest I, a row an arm (controls last) and a column a target, as verdicts. No rows
     where there is one arm: the table of verdicts says as much."""
-    gains = {(verdict.arm, verdict.target): verdict.gain for verdict in findings.verdicts}
-    targets = list(dict.fromkeys(target for _, target in gains))
-    with_gains = {arm for arm, _ in gains}
+    verdicts = {(verdict.arm, verdict.target): verdict for verdict in findings.verdicts}
+    targets = sorted({target for _, target in verdicts}, key=lambda name: (name not in MEANS.values(), name))
+    arms = [arm for arm in [*findings.arms, *findings.controls] if any(arm == of_arm for of_arm, _ in verdicts)]
     rows = [
-        {"arm": arm, "is_control": arm in findings.controls, "gains": [gains.get((arm, target)) for target in targets]}
-        for arm in [*findings.arms, *findings.controls]
-        if arm in with_gains
+        {
+            "arm": arm,
+            "is_control": arm in findings.controls,
+            "cells": [verdicts.get((arm, name)) for name in targets],
+        }
+        for arm in arms
     ]
     return {"targets": targets, "rows": rows if len(rows) > 1 else []}
 
 
-def learning_table(findings: Findings) -> pd.DataFrame:
-    """How well the intermediate tasks were learnt, on English development data: an arm can only transfer what it has
-    learnt. A row an arm, task and I, controls last, with the task's metric and zero point; a column of means over seeds
-    for each P; and `over P`, the interval of the seeds' means over the rungs of P that all seeds have."""
-    results = findings.results[findings.results["phase"] == "intermediate"]
-    main_metric = "development " + results["task"].map(lambda name: TASKS[name].metric if name in TASKS else "")
-    results = results[results["metric"] == main_metric]
-    rungs = sorted(results["tokens"].unique())
-    rows = []
-    for (arm, task, examples), part in results.groupby(["arm", "task", "examples"]):
-        scores = part.pivot_table(index="tokens", columns="seed", values="value")
-        scores = scores.reindex(index=rungs, columns=findings.expected_seeds)
-        means = {f"P = {short_size(int(rung))}": mean for rung, mean in scores.mean(axis=1, skipna=False).items()}
-        spec = {"arm": arm, "task": task, "metric": TASKS[task].metric, "zero": zero_points(part).mean()}
-        spec |= {"I": int(examples), "is_control": arm in findings.controls}
-        rows.append(spec | means | {"over P": t_interval(scores.dropna().mean())})
-    columns = None if rows else ["arm", "task", "metric", "zero", "I", "is_control", "over P"]
-    return pd.DataFrame(rows, columns=columns).sort_values(["is_control", "arm", "task", "I"], ignore_index=True)
-
-
 def gains_over_controls(findings: Findings) -> pd.DataFrame:
     """What an arm gains over the controls that take its steps, paired by seed at the largest I both have. A row an
-    arm, control and target: `gain`, the interval of the mean over the `rungs` of P (`of` those there are) for which
-    all seeds have both."""
-    runs = findings.zero_shot
+    arm, control and target: `gain`, the interval of the mean over the `rungs` of P (`of` those there are) that have
+    both. What was not learnt is left out."""
     specs = _arm_specs(findings)
     rows = []
-    pairs_of_arms = [(arm, control) for arm in specs for control in arm.controls(specs)]
-    for arm, control in pairs_of_arms:
-        arm_runs, control_runs = (runs[runs["arm"] == spec.name] for spec in (arm, control))
-        largest = max(set(arm_runs["examples"]) & set(control_runs["examples"]), default=None)
-        arm_runs, control_runs = (part[part["examples"] == largest] for part in (arm_runs, control_runs))
-        runs_of_both = arm_runs.merge(
-            control_runs, how="outer", on=["seed", "tokens", "target"], suffixes=("", "_of_control")
-        )
-        runs_of_both["gain"] = runs_of_both["zero_shot"] - runs_of_both["zero_shot_of_control"]
-        for target in runs["target"].unique():
-            part = runs_of_both[runs_of_both["target"] == target]
-            table = part.pivot_table(index="tokens", columns="seed", values="gain", dropna=False)
-            complete = table.reindex(columns=findings.expected_seeds).dropna()
-            gain = t_interval(complete.mean())
-            rows.append([arm.name, control.name, target, gain, len(complete), runs["tokens"].nunique()])
+    for arm, control in [(spec, control) for spec in specs for control in spec.controls(specs)]:
+        for target, sample in findings.samples.items():
+            cells = sample.cells
+            sides = [cells[cells["arm"] == spec.name] for spec in (arm, control)]
+            largest = max(set.intersection(*(set(side["examples"]) for side in sides)), default=None)
+            sides = [side[side["examples"] == largest] for side in sides]
+            both = set.intersection(*(set(side["tokens"]) for side in sides))
+            if both:
+                weights = np.zeros(len(cells))
+                for side, sign in zip(sides, (1, -1), strict=True):
+                    weights[side.index[side["tokens"].isin(both)]] = sign / len(both)
+                gain = bootstrap.contrast_interval(sample, weights)
+                rows.append([arm.name, control.name, target, gain, len(both), findings.zero_shot["tokens"].nunique()])
     return pd.DataFrame(rows, columns=["arm", "control", "target", "gain", "rungs", "of"])
 
 

@@ -22,8 +22,10 @@ COLOURS = sns.color_palette("colorblind")  # Okabe and Ito's: no red next to gre
 CLEAR, UNCLEAR = COLOURS[0], "#8a8a8a"  # of a mean whose 95 % CI excludes 0, and of one whose CI includes it
 MARKERS = "osD^vPX*"
 HATCHED: dict[str, Any] = {"hatch": "////", "edgecolor": "#777777"}
+PALENESS = 0.7  # how far to white what does not count is drawn
 DOTTED: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": ":"}
 MAX_ROWS = 30  # rows of a figure that lists pairs of an arm and a target
+SMALLEST_END = 0.05  # of a scale of gains: without it the noise of a study without gains would fill the scale
 
 
 def subplots(height: float, rows: int = 1, columns: int = 1, **sharing: Any) -> tuple[Drawing, np.ndarray]:
@@ -69,6 +71,7 @@ def heat_map(
     diverging: bool = False,
     size: float = 9,
     linewidths: float = 1.2,
+    counts: pd.DataFrame | None = None,
 ) -> None:
     """Colour a table's cells and write into them; cells without a number are hatched.
 
@@ -78,6 +81,7 @@ def heat_map(
         diverging: colours around 0, for gains, rather than from dark to light, for scores.
         size: of the letters, in points.
         linewidths: of the white lines between the cells, in points.
+        counts: whether a cell counts; one that does not is pale. None: all do.
     """
     colours, options = "PuOr_r" if diverging else "viridis", {"xticklabels": False, "yticklabels": False}
     with mpl.rc_context(STYLE):
@@ -93,6 +97,9 @@ def heat_map(
             continue
         is_dark = abs(value) > 0.65 * limits[1] if diverging else value < sum(limits) / 2
         colour = "white" if is_dark else "black"
+        if counts is not None and not counts.iloc[row, column]:
+            axes.add_patch(Rectangle((column, row), 1, 1, facecolor="white", alpha=PALENESS, linewidth=0))
+            colour = "#555555"
         axes.text(
             column + 0.5, row + 0.5, texts.iloc[row, column], ha="center", va="center", color=colour, fontsize=size
         )
@@ -121,10 +128,43 @@ def score_limits(scores: pd.Series) -> tuple[float, float]:
 
 
 def gain_limits(gains: pd.Series) -> tuple[float, float]:
-    """A colour scale around 0 that reaches the largest gain or loss."""
-    finite = np.abs(gains.to_numpy(dtype=float)[np.isfinite(gains.to_numpy(dtype=float))])
-    end = float(max(finite, default=0.01)) or 0.01
+    """A colour scale around 0 that reaches the largest gain or loss, and SMALLEST_END at least."""
+    finite = gains.to_numpy(dtype=float)[np.isfinite(gains.to_numpy(dtype=float))]
+    end = max([SMALLEST_END, *np.abs(finite).tolist()])
     return -end, end
+
+
+def widen_gain_axis(axes: Axes) -> None:
+    """Let a vertical axis of gains reach SMALLEST_END to both sides of 0 at least."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, -SMALLEST_END), max(high, SMALLEST_END))
+
+
+def counting(rows: pd.DataFrame) -> pd.Series:
+    """Whether each row counts, as it was learnt in English; all do where nothing says so."""
+    return rows["counts"].astype(bool) if "counts" in rows else pd.Series(True, rows.index)
+
+
+def pale(colour: Sequence[float]) -> tuple[float, ...]:
+    """The colour of what does not count."""
+    return tuple(1 - (1 - part) * (1 - PALENESS) for part in colour)
+
+
+def title_panels(axes_by_target: dict[str, Axes], rows: pd.DataFrame) -> None:
+    """Each panel's target as its title, "(not learnt)" behind one none of whose rows counts."""
+    learnt = set(rows.loc[counting(rows), "target"])
+    for target, axes in axes_by_target.items():
+        axes.set_title(target if target in learnt else f"{target} (not learnt)")
+
+
+def unlearnt_text(rows: pd.DataFrame) -> str:
+    """What the pale marks are; nothing where all rows count."""
+    if counting(rows).all():
+        return ""
+    return (
+        " Pale: does not count, as the target, or the arm's own task, was not learnt in English; in no mean over "
+        "targets and not in the title."
+    )
 
 
 def rung_styles(rungs: Sequence[int]) -> list[tuple[int, tuple[float, float, float], str]]:
@@ -164,7 +204,7 @@ def missing_legend(drawing: Drawing, data: pd.DataFrame, planned: pd.Series | in
     """Explain the hatching, where a cell of `data` has fewer seeds (`n`) than planned."""
     if (data["n"] < planned).any():
         with mpl.rc_context(STYLE):
-            patch = Patch(fill=False, **HATCHED, label="no run; “1 of 2”: seeds with a score")
+            patch = Patch(fill=False, **HATCHED, label="no score; “1 of 2”: seeds with one")
         drawing.legend(handles=[patch], loc="outside upper center", frameon=False)
 
 

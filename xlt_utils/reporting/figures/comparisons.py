@@ -53,13 +53,14 @@ def arms_by_targets(verdicts: Sequence[ProportionalityVerdict], arms: Sequence[s
         title = f"{n_above} of {count_of(len(counted), 'gain')} of tasks have a 95 % CI above 0, {n_below} below"
     caption = (
         "Gain over I = 0 at the largest I, a mean over the complete rungs of P; in brackets where the 95 % CI includes "
-        f"0. Controls last. n = {canvas.range_of_counts(data['n'], 'seed')} per gain."
+        "0, hatched where the target or the arm's own task was not learnt in English. Controls last. "
+        f"n = {canvas.range_of_counts(data['n'], 'seed')} per gain."
     )
     best = counted.loc[counted.groupby("target")["mean"].idxmax()]
-    by_target = join_words(f"{row.target} {row.arm} ({number_text(row.mean, '+')})" for row in best.itertuples())
+    by_target = join_words(f"{row.target} {number_text(row.mean, '+')} ({row.arm})" for row in best.itertuples())
     alt = (
         f"Matrix of {count_of(len(names), 'arm')} and {count_of(len(targets), 'target')}. "
-        f"Best arm by target: {by_target or 'none'}."
+        f"Largest mean gain by target: {by_target or 'none'}."
     )
     return Figure("arms-by-targets", drawing, data, title, caption, alt)
 
@@ -70,10 +71,10 @@ def rank_stability(gains: pd.DataFrame, scores: pd.DataFrame) -> Figure:
 
     Args:
         gains: as `gains.paired_gains` gives them.
-        scores: as `transfer_scores.normalised_scores` gives them.
+        scores: as `transfer_scores.normalised_scores` gives them; those that count.
     """
-    at_largest = gains.loc[gains["examples"] == gains["examples"].max()]
-    if at_largest["arm"].nunique() > 2:
+    at_largest = gains.loc[gains["examples"] == gains.groupby("arm")["examples"].transform("max")]
+    if at_largest.loc[at_largest["tokens"] == at_largest["tokens"].max(), "arm"].nunique() > 2:
         items, criterion, value = "arms", "gain at the largest I", "gain"
         table = at_largest.rename(columns={"arm": "item"})
     else:
@@ -99,11 +100,10 @@ def rank_stability(gains: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     tau = t_interval(data.groupby("seed")["tau"].mean())
     title = f"There is no smaller P to compare the order of {items} with"
     if tau.n:
-        verb = "agrees" if tau.excludes(0) and tau.mean > 0 else "is not shown to agree"
-        title = f"The order of {items} at smaller P {verb} with that at the largest: tau {number_text(tau.mean, '+')}"
+        title = f"Order of {items} at smaller P and at the largest: tau {tau}"
     caption = (
         f"Order of {items} by {criterion}, compared with that of the same seed at the largest P: 1 is the same order, "
-        f"0 chance. Large marks are means over seeds. Mean over targets and rungs: tau {tau}. "
+        f"0 chance. Large marks are means over seeds; the title's is over targets and rungs too. "
         f"n = {count_of(len(data), 'pair')} of orders of {canvas.range_of_counts(data['items'], items[:-1])}."
     )
     means = data.groupby("target")["tau"].mean()
@@ -159,18 +159,16 @@ def perturbation_losses(robustness: pd.DataFrame) -> Figure | None:
     canvas.shared_legend(drawing, panels)
     drawing.supxlabel("loss: clean minus perturbed (raw scale)", fontsize=10)
     means = data.groupby(["perturbation", "tokens"])["loss"].mean().unstack()
-    at_largest = means[rungs[-1]]
-    worst = at_largest.idxmax()
-    title = f"{worst} cost most, on average {' to '.join(number_text(means.loc[worst, rung], '+') for rung in rungs)}"
-    if len(rungs) > 1:
-        title += f" from P = {short_size(rungs[0])} to {short_size(rungs[-1])}"
+    at_largest = means[rungs[-1]].sort_values(ascending=False, kind="stable")
+    by_perturbation = [f"{kind} {number_text(loss, '+')}" for kind, loss in at_largest.items()]
+    title = f"Mean loss at P = {short_size(rungs[-1])}: {join_words(by_perturbation[:4])}"
+    title += f", {len(by_perturbation) - 4} more smaller" if len(by_perturbation) > 4 else ""
     n_losses = "1 loss" if len(data) == 1 else f"{len(data):,} losses"
     caption = (
         "Mean over the non-English languages on clean text minus that on perturbed text, "
-        f"{condition}; means over all seeds. A score at chance has nothing to lose. n = {n_losses}."
+        f"{condition}; means over all seeds. A score at its zero point has nothing to lose. n = {n_losses}."
     )
-    by_perturbation = join_words(f"{kind} {number_text(loss, '+')}" for kind, loss in at_largest.items())
-    alt = f"Mean loss by perturbation at P = {short_size(rungs[-1])}: {by_perturbation}."
+    alt = f"Mean loss by perturbation at P = {short_size(rungs[-1])}: {join_words(by_perturbation)}."
     return Figure("perturbations", drawing, data, title, caption, alt)
 
 

@@ -1,6 +1,7 @@
 """Figures of the fitted surfaces: isoquants over P and I, exchange rates with their CIs, and how well the surfaces fit.
 Laws and their tables go in; each function returns a Figure whose title, caption and alt text are computed from them."""
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -41,7 +42,7 @@ def isoquants(laws: Sequence[Law], arm: str) -> Figure:
         axes.set_title(target)
         axes.set_xlabel(surface.form, fontsize=8.5, color=canvas.UNCLEAR)
     drawing.supxlabel("pretraining tokens P (logarithmic from the first rung)", fontsize=10)
-    drawing.supylabel(f"{arm} examples I", fontsize=10)
+    drawing.supylabel(f"intermediate examples I ({arm})", fontsize=10)
     surfaces = [law_by_target[target].surface for target in targets]
     forms = join_words(f"{form} for {n}" for form, n in pd.Series([s.form for s in surfaces]).value_counts().items())
     with_rate = [target for target in targets if any(not rate.why for rate in law_by_target[target].exchange)]
@@ -108,7 +109,7 @@ def exchange_rates_by_pair(table: pd.DataFrame) -> Figure:
     axes.set_xlim(low / 1.5, high * 1.5)
     for row, pair in enumerate(shown):
         if pair not in with_rate:
-            text = f"not defined: {reasons[pair].removesuffix(' (95 % CI)')}"
+            text = textwrap.fill(f"not defined: {reasons[pair].removesuffix(' (95 % CI)')}", 60)
             left_end = axes.get_yaxis_transform()
             axes.text(0.02, row, text, transform=left_end, va="center", color=canvas.UNCLEAR, fontsize=8.5)
     axes.set_xlabel("pretraining tokens for one more intermediate example")

@@ -29,26 +29,26 @@ def score_surface(runs: pd.DataFrame, arm: str = "", missing_cells: Sequence[dic
     """
     targets = canvas.target_order(runs["target"])
     tables = [transfer_scores.score_surface_table(runs, target, arm, missing_cells) for target in targets]
-    data = pd.concat(tables, ignore_index=True)
+    of_arm = runs[(runs["arm"] == arm) | (runs["examples"] == 0)]
+    cells = ["target", "tokens", "examples"]
+    counts = canvas.counting(of_arm).groupby([of_arm[name] for name in cells]).all().rename("counts").reset_index()
+    data = pd.concat(tables, ignore_index=True).merge(counts, how="left", on=cells)
+    data["counts"] = data["counts"].fillna(True).astype(bool)  # nothing says that what never ran was not learnt
     texts = [canvas.score_text(*row) for row in data[["mean", "n", "wanted"]].to_numpy()]
     drawing, panels = canvas.panels(targets, 0.62 + 0.36 * data["examples"].nunique())
     limits = canvas.score_limits(data["mean"])
     for target, axes in panels.items():
         _grid_heat_map(axes, data.assign(text=texts)[data["target"] == target], "mean", limits, size=10, linewidths=1.5)
-        axes.set_title(target)
+    canvas.title_panels(panels, data)
     canvas.missing_legend(drawing, data, data["wanted"])
     _label_sizes(drawing, arm)
-    complete = data[data["n"] == data["wanted"]]  # the title and the alt text compare means over all seeds only
-    ranges = complete.groupby("target")["mean"].agg(["min", "max"]).dropna().reindex(targets)
-    ranges["width"] = ranges["max"] - ranges["min"]
-    n_incomplete = len(data) - len(complete)
-    if ranges["width"].isna().all():
-        title = "No place of the grid has all its seeds, so nothing can be compared"
-    elif ranges["width"].max() == 0:
-        title = "One place of the grid has scores, so nothing can be compared"
+    single = canvas.single_targets(data)
+    title = f"Zero-shot scores by {_sizes_text(arm)}: "
+    if single["counts"].all():
+        title += f"{count_of(single['target'].nunique(), 'target')}, all learnt in English"
     else:
-        widest = ranges["width"].idxmax()
-        title = f"Over the grid {widest} varies most: lowest and highest mean {_range_text(ranges.loc[widest])}"
+        title += f"{single['counts'].sum()} of {count_of(len(single), 'cell')} count, the others were not learnt"
+    n_incomplete = int((data["counts"] & (data["n"] < data["wanted"])).sum())
     missing = (
         f"{n_incomplete} of {len(data)} cells lack seeds (hatched where none ran)."
         if n_incomplete
@@ -56,12 +56,11 @@ def score_surface(runs: pd.DataFrame, arm: str = "", missing_cells: Sequence[dic
     )
     caption = (
         "Zero-shot score, the mean over the non-English languages: 0 is the zero point, 1 the ceiling; each number is "
-        f"a mean over {canvas.range_of_counts(data['n'], 'seed')}. {missing}"
+        f"a mean over {canvas.range_of_counts(data['n'], 'seed')}. {missing}{canvas.unlearnt_text(data)}"
     )
-    texts = [f"{target}: from {_range_text(ends)}." for target, ends in ranges.dropna().iterrows()]
     alt = (
-        f"{len(targets)} heat maps of the zero-shot score over pretraining tokens and {arm or 'intermediate'} "
-        f"examples. {' '.join(texts) or 'No cell has all its seeds.'} {missing}"
+        f"{count_of(len(targets), 'heat map')} of the zero-shot score by {_sizes_text(arm)}. "
+        f"{' '.join(_corner_text(data, target) for target in targets)} {missing}"
     )
     return Figure(figure_name("surface", arm), drawing, data, title, caption, alt, arm)
 
@@ -77,45 +76,48 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
     other = "examples" if axis == "tokens" else "tokens"
     targets = canvas.target_order(runs["target"])
     part = runs[(runs["arm"] == arm) | (runs["examples"] == 0)]
-    data = part[["target", "seed", axis, other, "zero_shot"]].sort_values(["target", other, axis, "seed"])
+    data = part.assign(counts=canvas.counting(part))[["target", "seed", axis, other, "zero_shot", "counts"]]
+    data = data.sort_values(["target", other, axis, "seed"])
     n_seeds = data["seed"].nunique()
     rungs, lines = sorted(data[axis].unique()), sorted(data[other].unique())
     drawing, panels = canvas.panels(targets, 1.55, sharey=True)
     for target, axes in panels.items():
+        rows_by_line = {rung: data[(data["target"] == target) & (data[other] == rung)] for rung in lines}
+        for rung, colour, marker in canvas.rung_styles(lines):  # what does not count lies below what does
+            rows = rows_by_line[rung]
+            if not rows["counts"].all():
+                _seed_lines(axes, rows, axis, "zero_shot", rungs, n_seeds, canvas.pale(colour), marker)
         for rung, colour, marker in canvas.rung_styles(lines):
-            rows = data[(data["target"] == target) & (data[other] == rung)]
-            label = f"{SYMBOLS[other]} = {short_size(rung)}"
-            _seed_lines(axes, rows, axis, "zero_shot", rungs, n_seeds, colour, marker, label)
+            rows, label = rows_by_line[rung], f"{SYMBOLS[other]} = {short_size(rung)}"
+            _seed_lines(axes, rows[rows["counts"]], axis, "zero_shot", rungs, n_seeds, colour, marker, label)
         _label_categories(axes, rungs)
-        axes.set_title(target)
         axes.axhline(0, **canvas.DOTTED)
+    canvas.title_panels(panels, data)
     canvas.shared_legend(drawing, panels)
-    axis_label = "pretraining tokens P" if axis == "tokens" else f"{arm} examples I".strip()
-    drawing.supxlabel(axis_label, fontsize=10)
+    drawing.supxlabel("pretraining tokens P" if axis == "tokens" else _examples_text(arm), fontsize=10)
     drawing.supylabel("zero-shot score (0: zero point)", fontsize=10)
-    ladders = data.pivot_table(index=["target", "seed", other], columns=axis, values="zero_shot", dropna=False)
+    scores = data["zero_shot"].where(data["counts"])
+    table = data.assign(zero_shot=scores)
+    ladders = table.pivot_table(index=["target", "seed", other], columns=axis, values="zero_shot", dropna=False)
     # only lines with both ends, seed by seed: a missing rung would pass for a movement
     climbs = (ladders.iloc[:, -1] - ladders.iloc[:, 0]).dropna() if len(rungs) > 1 else pd.Series(dtype=float)
-    changes = climbs.groupby(level="target").mean().sort_values() if len(climbs) else climbs
+    changes = climbs.groupby(level="target").mean().reindex(targets).dropna() if len(climbs) else climbs
     ends = f"from {SYMBOLS[axis]} = {short_size(rungs[0])} to {short_size(rungs[-1])}" if rungs else ""
-    title = f"No line has both ends of {SYMBOLS[axis]}: nothing to compare"
+    title = f"No line that counts has both ends of {SYMBOLS[axis]}: nothing to compare"
     if len(changes):
-        title = _changes_text(changes, ends)
+        title = f"Mean change {ends}: {_changes_text(changes)}"
     counted = ""
-    if len(climbs) < len(ladders):
-        counted = f" The title counts the {len(climbs)} of {len(ladders)} single-seed lines that have both ends."
+    if 0 < len(climbs) < len(ladders):
+        counted = f" The title's means are over {len(climbs)} of {len(ladders)} single-seed lines: both ends count."
     counts = data.groupby(["target", other, axis])["zero_shot"].count()
     caption = (
         f"Lines are means over seeds, dots are single seeds ({n_seeds}). Rungs are evenly spaced, 0 included, so the "
         f"axis is not to scale. Dotted: the zero point. n = {count_of(data['zero_shot'].count(), 'score')}."
-        f"{canvas.hollow_text(counts, n_seeds)}{counted}"
+        f"{canvas.hollow_text(counts, n_seeds)}{canvas.unlearnt_text(data)}{counted}"
     )
     noun = "tokens" if other == "tokens" else "intermediate examples"
-    alt = (
-        f"{len(targets)} panels of the zero-shot score {ends}, lines for {join_words(map(short_size, lines))} {noun}. "
-    )
-    by_target = join_words(f"{target} {number_text(change, '+')}" for target, change in changes.items())
-    alt += f"Mean change over the lines that have both ends: {by_target}." if by_target else "No line has both ends."
+    sizes = join_words(map(short_size, lines))
+    alt = f"{count_of(len(targets), 'panel')} of the zero-shot score {ends}, lines for {sizes} {noun}. {title}."
     return Figure(figure_name(f"curves-{axis}", arm), drawing, data, title, caption, alt, arm)
 
 
@@ -138,19 +140,18 @@ def gain_curves(gains: pd.DataFrame, arm: str) -> Figure:
             label = f"P = {short_size(rung)}"
             _seed_lines(axes, rows, "examples", "gain", rungs, n_seeds, colour, marker, label, shift)
         _label_categories(axes, rungs)
+        canvas.widen_gain_axis(axes)
         axes.set_title(target)
     canvas.shared_legend(drawing, panels)
-    drawing.supxlabel(f"{arm} examples I", fontsize=10)
+    drawing.supxlabel(_examples_text(arm), fontsize=10)
     drawing.supylabel("gain over I = 0", fontsize=10)
     at_largest = canvas.single_targets(data[data["examples"].isin(rungs[-1:])])
     positive = (at_largest["gain"] > 0).groupby(at_largest["target"]).agg(["sum", "size"])
     title = "No run to compare"
     if len(positive):
         n_positive, n_gains = (int(positive[column].sum()) for column in ("sum", "size"))
-        title = (
-            f"With {short_size(rungs[-1])} {arm} examples {n_positive} of {n_gains} zero-shot means are higher than "
-            "without"
-        )
+        title = f"At I = {short_size(rungs[-1])} ({arm}) {n_positive} of {count_of(n_gains, 'run')} score above the "
+        title += "same seed and P at I = 0; half would by chance"
     counts = data.groupby(["target", "tokens", "examples"])["gain"].count()
     caption = (
         "Difference from the run of the same seed and P without intermediate training. Lines are means over seeds, "
@@ -166,29 +167,28 @@ def gain_map(gains: pd.DataFrame, arm: str) -> Figure:
     """Gain over I = 0 at every P and I as heat maps, a panel per target; starred where it differs from 0.
 
     Args:
-        gains: as `gains.gain_table` gives them, with p values after Holm's correction.
+        gains: as `gains.gain_table` gives them, with p values corrected for their number.
         arm: the intermediate arm.
     """
     data = gains[gains["arm"] == arm].drop(columns="arm")
     targets = canvas.target_order(data["target"])
     drawing, panels = canvas.panels(targets, 0.62 + 0.3 * data["examples"].nunique())
     limits = canvas.gain_limits(data["gain"])
-    stars = np.where(data["holm"] < ALPHA, "*", "")
+    stars = np.where(data["corrected"] < ALPHA, "*", "")
     texts = [number_text(gain, "+", digits=2) + star for gain, star in zip(data["gain"].to_numpy(), stars, strict=True)]
     for target, axes in panels.items():
         _grid_heat_map(axes, data.assign(text=texts)[data["target"] == target], "gain", limits, diverging=True)
         axes.set_title(target)
     _label_sizes(drawing, arm)
     single = canvas.single_targets(data).dropna(subset=["gain"])
-    n_positive, n_starred = int((single["gain"] > 0).sum()), int((single["holm"] < ALPHA).sum())
-    title = f"{arm}: {n_positive} of {count_of(len(single), 'gain')} are above 0, "
-    if single["p"].notna().any():
-        title += f"{n_starred} different from 0 after Holm's correction"
-    else:
-        title += "none has the two seeds that a test needs"
+    n_positive, n_starred = int((single["gain"] > 0).sum()), int((single["corrected"] < ALPHA).sum())
+    title = f"{arm}: {n_starred} of {count_of(len(single), 'gain')} differ from 0 after correction for their number"
+    if single["p"].isna().all():
+        title = f"{arm}: {count_of(len(single), 'gain')}, none with the seeds that a test needs"
     caption = (
         "Zero-shot score minus that without intermediate training, paired by seed. Star: different from 0 at the 5 % "
-        "level after Holm's correction over all arms and single targets. Hatched: no pair. "
+        "level after correction for the number of gains (false discovery rate). Hatched: no pair. "
+        f"Above 0: {n_positive} of {count_of(len(single), 'gain')}; half would be by chance. "
         f"n = {canvas.range_of_counts(data['n'], 'seed')} per cell."
     )
     corner = (single["tokens"] == single["tokens"].max()) & (single["examples"] == single["examples"].max())
@@ -240,18 +240,37 @@ def completeness(runs: pd.DataFrame, missing_cells: Sequence[dict] = ()) -> Figu
 
 
 def _grid_heat_map(axes: Axes, rows: pd.DataFrame, value: str, limits: tuple[float, float], **style) -> None:
-    """A heat map of one target: P to the right, I upwards, each cell with its `text`."""
-    table, texts = (
-        rows.pivot(index="examples", columns="tokens", values=column).sort_index(ascending=False)
-        for column in (value, "text")
+    """A heat map of one target: P to the right, I upwards, each cell with its `text`; pale where it does not count."""
+    table, texts, counts = (
+        rows.assign(counts=canvas.counting(rows))
+        .pivot(index="examples", columns="tokens", values=column)
+        .sort_index(ascending=False)
+        for column in (value, "text", "counts")
     )
-    canvas.heat_map(axes, table, texts, limits, **style)
+    canvas.heat_map(axes, table, texts, limits, counts=counts, **style)
     canvas.label_cells(axes, canvas.rung_labels(table.columns), canvas.rung_labels(table.index))
 
 
 def _label_sizes(drawing: Drawing, arm: str) -> None:
     drawing.supxlabel("pretraining tokens P", fontsize=10)
-    drawing.supylabel(f"{arm or 'intermediate'} examples I", fontsize=10)
+    drawing.supylabel(_examples_text(arm), fontsize=10)
+
+
+def _examples_text(arm: str) -> str:
+    return f"intermediate examples I ({arm})" if arm else "intermediate examples I"
+
+
+def _sizes_text(arm: str) -> str:
+    return f"P and I ({arm})" if arm else "P"
+
+
+def _corner_text(data: pd.DataFrame, target: str) -> str:
+    """A target's mean scores at both ends of the grid."""
+    rows = data[data["target"] == target].sort_values(["examples", "tokens"])
+    first, last = rows.iloc[0], rows.iloc[-1]
+    learnt = "" if rows["counts"].any() else " (not learnt)"
+    scores = " and ".join(number_text(row["mean"]) for row in (first, last))
+    return f"{target}{learnt}: {scores} at the smallest and at the largest P and I."
 
 
 def _label_categories(axes: Axes, rungs: list[int]) -> None:
@@ -260,7 +279,7 @@ def _label_categories(axes: Axes, rungs: list[int]) -> None:
 
 
 def _seed_lines(
-    axes: Axes, rows: pd.DataFrame, x: str, y: str, rungs, n_seeds: int, colour, marker: str, label: str, shift=0.0
+    axes: Axes, rows: pd.DataFrame, x: str, y: str, rungs, n_seeds: int, colour, marker: str, label="", shift=0.0
 ) -> None:
     """A line through the means over seeds, hollow where some are missing, and a dot per seed; `shift` to the right
     keeps neighbours from hiding each other."""
@@ -272,18 +291,10 @@ def _seed_lines(
     canvas.hollow_marks(axes, places, by_rung["mean"], by_rung["count"], n_seeds, marker, colour)
 
 
-def _range_text(ends: pd.Series) -> str:
-    return f"{number_text(ends['min'])} to {number_text(ends['max'])}"
-
-
-def _changes_text(changes: pd.Series, ends: str) -> str:
-    """A title that says which targets rise and which fall; `changes` are sorted differences by target."""
-    single = changes.drop(labels=list(MEANS.values()), errors="ignore")
-    rising, falling = single[single > 0], single[single <= 0]
-    verb = "rises" if len(single) == 1 else "rise"
-    text = f"On average {len(rising)} of {count_of(len(single), 'target')} {verb} {ends}"
-    if len(rising):
-        text += f", {rising.index[-1]} most ({number_text(rising.iloc[-1], '+')})"
-    if len(falling):
-        text += f"; {falling.index[0]} falls most ({number_text(falling.iloc[0], '+')})"
-    return text
+def _changes_text(changes: pd.Series) -> str:
+    """The changes by target, or, of more than fit into a title, how far they reach."""
+    changes = changes.drop(labels=list(MEANS.values()), errors="ignore")
+    if len(changes) < 5:
+        return join_words(f"{target} {number_text(change, '+')}" for target, change in changes.items())
+    ends = " to ".join(number_text(change, "+") for change in (changes.min(), changes.max()))
+    return f"{ends} over {count_of(len(changes), 'target')}"
