@@ -6,7 +6,7 @@ import pandas as pd
 from xlt_utils.analysis.bootstrap import GridSample, build_grid_sample
 
 NOISE = {"noise": 0.01, "shared": 0.02, "spread": 0.1, "n": 500}
-SMALL = {"seeds": 2, "tokens": (0, 1000, 8000), "examples": (0, 256, 2048, 16384)}
+SMALL = {"tokens": (0, 1000, 8000), "examples": (0, 256, 2048, 16384)}
 LANGUAGES = ("en", "de", "fr", "es", "hi", "sw")
 
 
@@ -76,12 +76,6 @@ def null(p, i):
     return 0.3 + 0.45 * (1 + p / 1000) ** -0.5
 
 
-def true_rate(error, p: float, i: float) -> float:
-    """The true exchange rate at (P, I), by central differences."""
-    by_i, by_p = error(p, i * 1.0001) - error(p, i / 1.0001), error(p * 1.0001, i) - error(p / 1.0001, i)
-    return by_i / i / (by_p / p)
-
-
 def saturating(p, i):
     return 0.3 + 0.4 * np.exp(-p / 3000) + 0.15 * np.exp(-i / 1500)
 
@@ -89,3 +83,9 @@ def saturating(p, i):
 def late_onset(p, i):
     """Nothing happens up to thousands of examples, then much."""
     return 0.3 + 0.45 * (1 + p / 1000) ** -0.5 - 0.2 * (i / 16384) ** 2
+
+
+def true_rate(error, p: float, i: float) -> float:
+    """The true exchange rate at (P, I), by central differences."""
+    by_i, by_p = error(p, i * 1.0001) - error(p, i / 1.0001), error(p * 1.0001, i) - error(p / 1.0001, i)
+    return by_i / i / (by_p / p)

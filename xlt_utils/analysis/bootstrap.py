@@ -438,4 +438,3 @@ def bootstrap_interval(sample: GridSample, values: Mapping[str, np.ndarray], est
         return Interval(float(estimate), np.nan, np.nan, sample.fewest_seeds(), why)
     margin = float(margin_of_error(variances, sample.n_seeds, sample.n_languages))
     return Interval(float(estimate), float(estimate - margin), float(estimate + margin), sample.fewest_seeds())
-

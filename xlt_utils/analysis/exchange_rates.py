@@ -9,13 +9,13 @@ import numpy as np
 
 from xlt_utils.analysis.bootstrap import GridSample
 from xlt_utils.analysis.intervals import NO_INTERVAL, Interval
-from xlt_utils.analysis.surface_forms import FORMS
+from xlt_utils.analysis.surface_forms import BENT, FORMS
 from xlt_utils.analysis.surfaces import Refits, Surface, fit_surface, grid_sizes, why_not_fitted
 from xlt_utils.formatting import count_of, number_text, three_digits
 from xlt_utils.records.record import Record
 
-
 MOST_APART = 10  # times, that the rates of two forms may differ before neither is given
+WORSE_FIT = 1.5  # times, that the chosen form may leave unexplained what another form leaves
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ def exchange_at_places(
 
     The interval is the bootstrap's on the scale of logs for the chosen form, and spans those of the `rival_surfaces`:
     which form is true is not known, and at a grid's edge it matters. Not defined where the form is constant, where the
-    fit leaves as much unexplained as P or I gain, where a slope of one of these forms has an interval that includes 0,
-    or where their rates differ by more than MOST_APART times.
+    fit leaves as much unexplained as P or I gain, or WORSE_FIT times what another form leaves, where a slope of one of
+    these forms has an interval that includes 0, or where their rates differ by more than MOST_APART times.
 
     Args:
         sample: one target's cells of one arm.
@@ -58,10 +58,11 @@ def exchange_at_places(
     elif failed := sample.why_no_interval():
         why = failed
     else:
-        why = _fit_too_coarse(sample, surface)
+        rivals = rival_surfaces(sample, surface)
+        why = _fit_too_coarse(sample, surface) or _fit_ruled_out(sample, surface, rivals)
     if why:
         return [ExchangeRate(name, *place, NO_INTERVAL, NO_INTERVAL, why) for name, place in places.items()]
-    forms = [Refits(sample, form) for form in (surface, *rival_surfaces(sample, surface))]
+    forms = [Refits(sample, form) for form in (surface, *rivals)]
     flops_ratio = flops_per_token / flops_per_example
     rates = []
     for name, place in places.items():
@@ -81,6 +82,21 @@ def _fit_too_coarse(sample: GridSample, surface: Surface) -> str:
             residual, fitted = number_text(surface.residual), number_text(float(gain), "+")
             return f"the fit's residual, {residual}, is no smaller than the gain along {name}, {fitted}"
     return ""
+
+
+def _fit_ruled_out(sample: GridSample, surface: Surface, rivals: list[Surface]) -> str:
+    """Why the data rule the chosen form out: with as many degrees of freedom, another leaves far less unexplained, as
+    where a grid has too few rungs for holding out a form that is bent enough; "" where none does."""
+
+    def unexplained(form: Surface) -> float:
+        free = len(sample.mean) - len(form.coefficients) - sum(form.axes) * (form.form in BENT)
+        return form.residual * np.sqrt(len(sample.mean) / free) if free > 0 else np.inf
+
+    best = min(rivals, key=unexplained, default=surface)
+    if unexplained(surface) <= WORSE_FIT * unexplained(best):
+        return ""
+    leaves, would_leave = number_text(surface.residual), number_text(best.residual)
+    return f"the {surface.form} form leaves a residual of {leaves} where the {best.form} form leaves {would_leave}"
 
 
 def _rate_at(place: tuple[float, float], forms: list[Refits]) -> tuple[Interval, str]:

@@ -1,5 +1,6 @@
-"""How far zero-shot scores move from the smallest to the largest rung of P without intermediate training. A `GridSample`
-goes in; the movement with its interval comes out, and the words for it; near and far languages are told by distance."""
+"""How far zero-shot scores move from the smallest to the largest rung of P without intermediate training. A
+`GridSample` goes in; the movement with its interval comes out, and the words for it; near and far languages are told
+by distance."""
 
 from collections.abc import Iterable
 

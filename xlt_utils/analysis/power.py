@@ -1,5 +1,5 @@
-"""What a study can see. A `GridSample` and a contrast of its cells go in; out come the smallest effect that such a study
-would see in four of five repetitions, and how many seeds a given effect takes."""
+"""What a study can see. A `GridSample` and a contrast of its cells go in; out come the smallest effect that such a
+study would see in four of five repetitions, and how many seeds a given effect takes."""
 
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ FORMS = ("constant", "log-linear", "transfer", "additive", "saturating")  # by t
 # that an axis needs for the form
 RUNGS = {"constant": 1, "log-linear": 2, "transfer": 3, "additive": 3, "saturating": 3}
 BENT = ("transfer", "additive", "saturating")  # the forms with exponents (or rates) and a floor
-EXPONENTS = np.round(np.arange(-2, 2.001, 0.25), 2)
+EXPONENTS = np.array([*np.arange(-3, -0.2, 0.25), -0.1, 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2])
 RATES = 2.0 ** np.arange(-8, 2)  # of saturation, in units of 1 / P0 and 1 / I0
 TINY = 1e-9
 
@@ -18,7 +18,7 @@ Axes = tuple[bool, bool]  # whether P and I have more than one rung
 
 
 def _bent(x, exponent) -> np.ndarray:
-    """(1 − (1 + x)^−e) / e: 0 at x = 0 with slope 1, log(1 + x) at e = 0, x itself at e = −1, and a late onset below."""
+    """(1 − (1 + x)^−e) / e: 0 at x = 0 with slope 1, log(1 + x) at e = 0, x at e = −1, and a late onset below."""
     x, exponent = np.broadcast_arrays(np.asarray(x, dtype=float), exponent)
     is_log = np.abs(exponent) < TINY
     safe = np.where(is_log, 1, exponent)
