@@ -257,7 +257,7 @@ def language_units(pairs: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.nda
         The unit of each column; the factor on its deviation that makes up for the mean taken off; and how many
         independent units all are worth. Where tasks differ in their languages, a unit counts by its weight: in one
         way for units whose effects differ from task to task (Satterthwaite 1946), in another for those whose effect
-        is one; the smaller number is taken.
+        is one; the smaller number is taken. A task of one unit, such as English in a transfer gap, has no spread.
     """
     tasks, languages = (np.array(names) for names in zip(*pairs, strict=True))
     branches = np.array([BRANCHES.get(language, language) for language in languages])
@@ -270,8 +270,9 @@ def language_units(pairs: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.nda
     if not len(varying):
         return units, inflation, 1.0
     apart = varying.sum() ** 2 / sum(1 / (count**2 * (count - 1)) for count in counts.values() if count > 1)
-    units_of_tasks = sorted(set(zip(tasks.tolist(), units.tolist(), strict=True)))
-    weights = np.array([sum(1 / counts[t] for t, u in units_of_tasks if u == unit) for unit in sorted(set(units))])
+    units_of_tasks = sorted({(task, unit) for task, unit in zip(tasks, units, strict=True) if counts[task] > 1})
+    varying_units = sorted({unit for _, unit in units_of_tasks})
+    weights = np.array([sum(1 / counts[t] for t, u in units_of_tasks if u == unit) for unit in varying_units])
     together = (weights**2).sum() ** 2 / (weights**4).sum() - 1
     return units, inflation, 1 + float(min(apart, max(together, 1)))
 

@@ -137,10 +137,19 @@ def gain_slope(sample: GridSample) -> SlopeFit | None:
     return SlopeFit(Interval(best, low, high, n), p, contrasts[at_one], expected)
 
 
-def pair_power(sample: GridSample, target: str, arm: str, effect: float = 0.02) -> Power | None:
+def pair_power(
+    sample: GridSample, target: str, arm: str, effect: float = 0.02, seeds: int | None = None
+) -> Power | None:
     """What one arm's cells of a target can show; None where there is nothing to compare or one seed. The slope's seeds
     are those that tell a slope of 1 from REFERENCE_SLOPE, the gain at the largest rung being as measured, or `effect`
-    where it is less."""
+    where it is less.
+
+    Args:
+        sample: the target's cells, of all arms.
+        target, arm: the pair.
+        effect: the gain, in normalised score, that `Power.seeds` are needed for.
+        seeds: of the study to plan, which differs in nothing else from the sample's; None: those of the sample.
+    """
     sample = sample.of_arm(arm)
     rungs = example_rungs(sample)
     if sample.n_seeds < 2 or len(rungs.sizes) < 2 or not rungs.complete:
@@ -151,7 +160,7 @@ def pair_power(sample: GridSample, target: str, arm: str, effect: float = 0.02) 
     return Power(
         target,
         arm,
-        power.visible_effect(sample, contrast),
+        power.visible_effect(sample, contrast, seeds),
         effect,
         power.seeds_needed(sample, contrast, effect),
         power.seeds_needed(sample, slope.contrast, slope.expected * gain) if slope else None,
