@@ -16,7 +16,7 @@ from xlt_utils.analysis.intervals import Interval
 from xlt_utils.analysis.movements import movement
 from xlt_utils.formatting import number_text, short_size
 from xlt_utils.reporting.findings import Findings, gather_findings
-from xlt_utils.reporting.sentences import UNLEARNT, headline
+from xlt_utils.reporting.headline import UNLEARNT, headline
 from xlt_utils.reporting.tables import cost_table
 
 ROOT = Path(__file__).parents[1]

@@ -64,10 +64,14 @@ def _plan(arguments: argparse.Namespace) -> int:
             f"at {flops_text(arguments.gpu)} FLOPs a second, every example as long as the study allows: "
             "upper bounds, nothing read"
         )
-        return 0
-    _check_data(arguments.study, study)
-    study_plan = make_plan(study, grid, arguments.jobs or scheduler.default_jobs(study))
-    print(plan_text(study.name, study_plan, sum(is_done(cell.folder, cell.hash) for cell in grid)))
+    else:
+        _check_data(arguments.study, study)
+        study_plan = make_plan(study, grid, arguments.jobs or scheduler.default_jobs(study))
+        print(plan_text(study.name, study_plan, sum(is_done(cell.folder, cell.hash) for cell in grid)))
+    if arguments.pilot:
+        from xlt_utils.pipeline.pilot import pilot_text
+
+        print(pilot_text(study, arguments.pilot))
     return 0
 
 
@@ -185,6 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--jobs", **jobs)
     text = "plan from the file alone for GPUs of this many useful FLOPs a second (an A100 about 1e14)"
     command.add_argument("--gpu", type=_rate, metavar="FLOPS", help=text)
+    text = (
+        "say too what the study will be able to show, from the records of an earlier one: the folder of its runs, "
+        "or of its published report"
+    )
+    command.add_argument("--pilot", metavar="FOLDER", help=text)
     command = add("run", _run, study, "run what is missing of a study, then its report; safe to repeat")
     command.add_argument("--jobs", **jobs)
     text = "where to run: a folder of workflow/profiles (default: %(default)s)"

@@ -42,7 +42,7 @@ def test_the_seeds_that_an_effect_needs_make_it_visible():
     assert needed and needed > 3
     assert power.visible_effect(sample, GAIN, needed) <= 0.01 < power.visible_effect(sample, GAIN, needed - 1)
     shared = SCENARIOS["parallel items that change with I"].sample(8, 1)
-    assert power.seeds_needed(shared, GAIN, 0.001) is None  # items that are the same for all seeds set a limit
+    assert power.seeds_needed(shared, GAIN, 0.001) == np.inf  # items that are the same for all seeds set a limit
 
 
 def test_a_failed_run_leaves_a_mean_and_no_interval():

@@ -4,7 +4,7 @@ import shutil
 import pytest
 import simulated
 
-from xlt_utils.reporting import claims, sentences
+from xlt_utils.reporting import claims, headline
 from xlt_utils.reporting.findings import gather_findings
 
 NINE = {name: {"tasks": [name]} for name in claims.NINE}
@@ -143,7 +143,7 @@ def test_parameters_decide_what_is_a_control_and_none_counts(tmp_path):
     controls = {"a": OTHERS["odd"], "b": OTHERS["text"]}
     simulated.study(tmp_path / "only", arms=controls, notebooks=False)
     findings = gather_findings(tmp_path / "only")
-    assert sentences.headline(findings)[0] == "Not testable on this grid" and findings.arms == [""]
+    assert headline.headline(findings)[0] == "Not testable on this grid" and findings.arms == [""]
     assert {row["number"]: row["figure"] for row in claims.claim_rows(findings)}[9] == "none"
 
 

@@ -14,9 +14,10 @@ from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import number_text
 from xlt_utils.reporting import tables
 from xlt_utils.reporting.findings import gather_findings
+from xlt_utils.reporting.headline import headline
 from xlt_utils.reporting.learnt import OUT, targets_sentence
 from xlt_utils.reporting.page import render_page
-from xlt_utils.reporting.sentences import exchange_sentence, five_sentences, headline
+from xlt_utils.reporting.sentences import exchange_sentence, five_sentences
 
 
 def test_sentences_carry_the_known_numbers(tmp_path):

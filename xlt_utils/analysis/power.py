@@ -17,15 +17,21 @@ MOST_SEEDS = 200
 @dataclass(frozen=True)
 class Power:
     """What a target and arm can show: the smallest `visible` gain; the `seeds` that a gain of `effect` takes, and those
-    that telling slope 1 from ½ takes (`seeds_for_slope`), None where no number of seeds is enough or it is not known.
+    that telling slope 1 from ½ takes (`seeds_for_slope`): infinite where MOST_SEEDS are not enough, NaN where there is
+    no slope.
     """
 
     target: str
     arm: str
     visible: float
     effect: float
-    seeds: int | None
-    seeds_for_slope: int | None
+    seeds: float
+    seeds_for_slope: float
+
+
+def seeds_text(seeds: float) -> str:
+    """How many seeds something takes: 7, > 200, or – where that is not known."""
+    return "–" if np.isnan(seeds) else f"{seeds:.0f}" if np.isfinite(seeds) else f"> {MOST_SEEDS}"
 
 
 def visible_effect(sample: GridSample, weights: np.ndarray, seeds: int | None = None) -> float:
@@ -52,8 +58,10 @@ def visible_effect(sample: GridSample, weights: np.ndarray, seeds: int | None = 
     return margin * (1 + float(stats.t.ppf(POWER, seeds - 1)) / t_factor(seeds))
 
 
-def seeds_needed(sample: GridSample, weights: np.ndarray, effect: float) -> int | None:
-    """How many seeds make an effect visible, everything else as in the sample: None where MOST_SEEDS do not, or where
-    one seed leaves no noise to reckon with."""
+def seeds_needed(sample: GridSample, weights: np.ndarray, effect: float) -> float:
+    """How many seeds make an effect visible, everything else as in the sample: infinite where MOST_SEEDS do not, NaN
+    where one seed leaves no noise to reckon with."""
+    if sample.n_seeds < 2:
+        return np.nan
     enough = (seeds for seeds in range(2, MOST_SEEDS + 1) if visible_effect(sample, weights, seeds) <= effect)
-    return next(enough, None)
+    return next(enough, np.inf)

@@ -17,12 +17,10 @@ from xlt_utils.formatting import count_of, number_text
 
 SLOPE_CANDIDATES = np.round(np.arange(-1, 3.001, 0.01), 2)
 REFERENCE_SLOPE = 0.5  # between no gain and proportional; the test is valid for any other, and less powerful
+WITH_SLOPE = ("less than proportional", "proportional", "more than proportional")
+DECIDED = ("harmful", "none", *WITH_SLOPE)
 VERDICTS = (
-    "harmful",
-    "none",
-    "less than proportional",
-    "proportional",
-    "more than proportional",
+    *DECIDED,
     "undecided",
     "not testable",
     "target not learnt",
@@ -52,6 +50,11 @@ class ProportionalityVerdict:
     p_slope: float = np.nan
     survives: bool = False
     power: Power | None = None
+
+    @property
+    def falls_to_correction(self) -> bool:
+        """Whether the intervals decide, but no longer after correction."""
+        return self.verdict in DECIDED and not self.survives
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ def pair_power(
         power.visible_effect(sample, contrast, seeds),
         effect,
         power.seeds_needed(sample, contrast, effect),
-        power.seeds_needed(sample, slope.contrast, slope.expected * gain) if slope else None,
+        power.seeds_needed(sample, slope.contrast, slope.expected * gain) if slope else np.nan,
     )
 
 

@@ -82,6 +82,25 @@ def render_published(folder: str | Path, kernel: str = "python3") -> int:
     folder = Path(folder).absolute()
     runs = paths.RUNS / "published" / folder.name
     shutil.rmtree(runs, ignore_errors=True)
+    done = unpack_records(folder, runs)
+    study = read_record(done[0]).study
+    cell = cells.render_cell(study, runs, folder, [paths.relative(run) for run in done], [])
+    code = runner.run_cell(cells.write_params(cell), kernel)
+    if code == runner.DONE:
+        print(f"report: {folder / 'index.html'}")
+    return code
+
+
+def unpack_records(folder: Path, runs: Path) -> list[Path]:
+    """Unpack a published study's records, and return the run folders.
+
+    Args:
+        folder: the folder of a published report.
+        runs: the folder to unpack to.
+
+    Raises:
+        NotPublished: the folder holds no records.zip, or a damaged one.
+    """
     try:
         with zipfile.ZipFile(folder / ARCHIVE) as packed:
             packed.extractall(runs)
@@ -92,12 +111,7 @@ def render_published(folder: str | Path, kernel: str = "python3") -> int:
     done = sorted(path.parent for path in runs.glob("*/*/record.json"))
     if not done:
         raise NotPublished(f"{folder / ARCHIVE}: no records in it; `xlt publish STUDY` writes it anew")
-    study = read_record(done[0]).study
-    cell = cells.render_cell(study, runs, folder, [paths.relative(run) for run in done], [])
-    code = runner.run_cell(cells.write_params(cell), kernel)
-    if code == runner.DONE:
-        print(f"report: {folder / 'index.html'}")
-    return code
+    return done
 
 
 def _portable(text: str) -> str:

@@ -41,6 +41,7 @@ class Evidence:
     """
 
     def __init__(self, findings: Findings):
+        self._findings = findings
         self.records = list(findings.records.values())
         self.arms: dict[str, Arm] = findings.arm_specs
         self.seeds = findings.seeds
@@ -98,15 +99,11 @@ class Evidence:
             if (target, arm) in self.pairs
             and self.is_learnt(target)
             and (target, arm, self.largest.get(arm)) not in self._not_learnt
-            and (with_shared or not self._share_data(target, arm))
+            and (with_shared or not self._findings.shares_data(target, arm))
         ]
 
     def _counts(self, arm: str) -> bool:
         return bool(self.counting([*self.trained, *self.retrieval], [arm], with_shared=True))
-
-    def _share_data(self, target: str, arm: str) -> bool:
-        tasks = [TASKS[task] for task in self.arms[arm].tasks if task in TASKS]
-        return any(TASKS[target].shares_data_with(task) for task in tasks)
 
     def mean(self, pairs: Sequence[Pair]) -> Weights:
         """The weights of the mean gain over some pairs."""

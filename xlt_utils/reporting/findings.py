@@ -19,6 +19,7 @@ from xlt_utils.analysis.laws import Law
 from xlt_utils.analysis.learning import TARGET_NOT_LEARNT, TASK_NOT_LEARNT, Learning, judge_learning
 from xlt_utils.analysis.proportionality import ProportionalityVerdict
 from xlt_utils.analysis.transfer_scores import MEANS
+from xlt_utils.data.tasks import TASKS
 from xlt_utils.errors import did_you_mean
 from xlt_utils.files import read_json
 from xlt_utils.records.record import Record, items_table, read_record, results_table
@@ -91,6 +92,11 @@ class Findings:
         return bootstrap.build_grid_samples(self.counting_scores)
 
     @property
+    def has_items(self) -> bool:
+        """Whether every record that counts holds its tests' results item by item; those before schema 4 do not."""
+        return all(sample.has_items for sample in self.samples.values())
+
+    @property
     def has_zero_points(self) -> bool:
         """Whether every record holds the zero points of its tests; those of schema 2 do not."""
         main = self.results[self.results["main"].astype(bool)]
@@ -146,6 +152,11 @@ class Findings:
         return [
             verdict for verdict in self.verdicts if specs[verdict.arm].is_known and not specs[verdict.arm].is_control
         ]
+
+    def shares_data(self, target: str, arm: str) -> bool:
+        """Whether training examples of the target are among those of the arm."""
+        tasks = self.arm_specs[arm].tasks
+        return any(TASKS[target].shares_data_with(TASKS[task]) for task in tasks if task in TASKS)
 
     @cached_property
     def laws(self) -> list[Law]:

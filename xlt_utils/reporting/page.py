@@ -17,13 +17,15 @@ from xlt_utils.analysis import effective_robustness, laws, transfer_scores
 from xlt_utils.analysis.gains import survivors_sentence
 from xlt_utils.analysis.intervals import t_factor
 from xlt_utils.analysis.learning import LEARNT
+from xlt_utils.analysis.power import seeds_text
 from xlt_utils.analysis.transfer_scores import PLACE
 from xlt_utils.reporting import claims, left_out, notebook_pages, planted, provenance, tables
 from xlt_utils.reporting.figures.figure import Figure, draw_figures
 from xlt_utils.reporting.findings import Findings
+from xlt_utils.reporting.headline import headline, what_it_would_take
 from xlt_utils.reporting.learnt import learning_sentences
 from xlt_utils.reporting.rounding import rounded
-from xlt_utils.reporting.sentences import exchange_sentence, five_sentences, headline
+from xlt_utils.reporting.sentences import exchange_sentence, five_sentences
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGE_ROWS = 1000  # rows of a long table on the page; the whole of it lies beside the page
@@ -34,6 +36,7 @@ FILTERS = {
     "count": formatting.short_count,
     "seconds": formatting.seconds_text,
     "count_of": formatting.count_of,
+    "seeds": seeds_text,
 }
 
 
@@ -108,6 +111,7 @@ def _headline_values(findings: Findings) -> dict[str, Any]:
     return {
         "answer": answer,
         "reasons": reasons,
+        "would_take": what_it_would_take(findings),
         "exchange": formatting.lower_first(exchange_sentence(findings)),
         "sentences": list(five_sentences(findings).values()),
         "standard_errors": t_factor(len(findings.seeds)),

@@ -1,96 +1,19 @@
-"""The study in sentences. The findings go in; the headline answer and five sentences come out. Every number is
-computed from what was learnt in English (learnt.py), stands with its interval or its count of seeds, and a sentence
-says where a comparison cannot be made."""
-
-from collections.abc import Iterable
+"""The study in five sentences. The findings go in, the sentences come out. Every number is computed from what was
+learnt in English (learnt.py), stands with its interval or its count of seeds, and a sentence says where a comparison
+cannot be made."""
 
 import numpy as np
 
 from xlt_utils.analysis import bootstrap, movements, proportionality, transfer_scores
-from xlt_utils.analysis.intervals import LEVEL, Interval
-from xlt_utils.analysis.learning import TARGET_NOT_LEARNT, TASK_NOT_LEARNT
-from xlt_utils.analysis.proportionality import ProportionalityVerdict
+from xlt_utils.analysis.intervals import Interval
 from xlt_utils.analysis.transfer_scores import MEANS
-from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import join_words, number_text, short_size
 from xlt_utils.reporting.findings import Findings
+from xlt_utils.reporting.headline import UNLEARNT, headline, names_arms, of_single_targets
 from xlt_utils.reporting.learnt import MOST_NAMED, arms_sentence, failures_sentence, targets_sentence
 from xlt_utils.reporting.tables import gains_over_controls
 
-WITH_SLOPE = ("less than proportional", "proportional", "more than proportional")
-UNLEARNT = {TARGET_NOT_LEARNT: "target", TASK_NOT_LEARNT: "arm"}  # and what of a pair was not learnt
 SINGULAR = {"rise": "rises", "fall": "falls", "do": "does", "have": "has", "were": "was"}
-
-
-def headline(findings: Findings) -> tuple[str, str]:
-    """The answer to "proportional?": one to a few words, and the verdicts that it rests on.
-
-    A yes or a no takes more than half of the testable pairs of a target and an arm that share no training data: what a
-    pair that shares some gains may be more data of the target's own.
-    """
-    verdicts = _of_single_targets(findings.task_verdicts)
-    counting = [verdict for verdict in verdicts if verdict.verdict not in UNLEARNT]
-    names_arms = _has_several_arms(verdicts)
-    pairs_by_verdict: dict[str, list[str]] = {}
-    without_shared_data = []
-    for verdict in counting:
-        notes = [verdict.arm] if names_arms else []
-        if _shares_data(findings, verdict):
-            notes.append("shares training data")
-        else:
-            without_shared_data.append(verdict.verdict)
-        pair = f"{verdict.target} ({'; '.join(notes)})" if notes else verdict.target
-        pairs_by_verdict.setdefault(verdict.verdict, []).append(pair)
-    reasons = [f"{name}: {_pairs_text(pairs, len(counting))}" for name, pairs in pairs_by_verdict.items()]
-    for name, side in UNLEARNT.items():
-        names = sorted({getattr(verdict, side) for verdict in verdicts if verdict.verdict == name})
-        reasons += [f"{name}: {join_words(names)}"] if names else []
-    text = "; ".join(reasons) or "No run after intermediate tasks has one without them to compare with"
-    answer = "Not testable on this grid"
-    if any(name != "not testable" for name in pairs_by_verdict):
-        answer = _answer(without_shared_data)
-    elif verdicts and not counting:
-        answer = "Not testable: no target was learnt in English after an arm that learnt its own task"
-    return answer, text[:1].upper() + text[1:]
-
-
-def _answer(verdicts: list[str]) -> str:
-    """The answer that the verdicts on pairs of a target and an arm give."""
-    testable = [verdict for verdict in verdicts if verdict != "not testable"]
-    decided = [verdict for verdict in testable if verdict != "undecided"]
-    with_slope = [verdict for verdict in decided if verdict in WITH_SLOPE]
-    if decided and len(decided) == len(testable) and not with_slope:
-        return "No: no arm brings a gain"
-    if 2 * len(decided) <= len(testable) or not with_slope:
-        return "Not settled by this study"
-    proportional = with_slope.count("proportional")
-    # of many slopes that are less than 1, one in twenty is expected to look like 1
-    if proportional <= (1 - LEVEL) * len(with_slope):
-        return "No"
-    return "Yes" if proportional == len(decided) else "Only in part"
-
-
-def _shares_data(findings: Findings, verdict: ProportionalityVerdict) -> bool:
-    """Whether training examples of the target are among those of the arm."""
-    tasks = findings.arm_specs[verdict.arm].tasks
-    return any(TASKS[verdict.target].shares_data_with(TASKS[task]) for task in tasks if task in TASKS)
-
-
-def _of_single_targets(verdicts: Iterable[ProportionalityVerdict]) -> list[ProportionalityVerdict]:
-    return [verdict for verdict in verdicts if verdict.target not in MEANS.values()]
-
-
-def _pairs_text(pairs: list[str], total: int) -> str:
-    """Pairs of a target and an arm by name, or how many where naming them all would fill the screen."""
-    if total <= MOST_NAMED:
-        return join_words(pairs)
-    examples = f" ({join_words(pairs)})" if len(pairs) < 4 else ""
-    count = "all" if len(pairs) == total else f"{len(pairs)} of"
-    return f"{count} {total} pairs of a target and an arm{examples}"
-
-
-def _has_several_arms(verdicts: Iterable[ProportionalityVerdict]) -> bool:
-    return len({verdict.arm for verdict in verdicts}) > 1
 
 
 def five_sentences(findings: Findings) -> dict[str, str]:
@@ -236,7 +159,7 @@ def _intermediate(findings: Findings) -> str:
 def _gain_of_arm(findings: Findings, arm: str) -> str:
     """An arm's gain at its largest rung, target by target."""
     verdicts = {verdict.target: verdict for verdict in findings.task_verdicts if verdict.arm == arm}
-    judged = [verdict for verdict in _of_single_targets(verdicts.values()) if verdict.verdict not in UNLEARNT]
+    judged = [verdict for verdict in of_single_targets(verdicts.values()) if verdict.verdict not in UNLEARNT]
     single = {verdict.target: verdict for verdict in judged}
     gains = {target: verdict.gain for target, verdict in single.items()}
     if not any(gain.n for gain in gains.values()):
@@ -288,10 +211,10 @@ def _over_controls(findings: Findings, arms: list[str]) -> list[str]:
 
 def _proportional(findings: Findings) -> str:
     answer, reasons = headline(findings)
-    names_arms = _has_several_arms(findings.task_verdicts)
+    with_arm = names_arms(findings.task_verdicts)
     slopes = [
-        f"{verdict.target}{f' ({verdict.arm})' if names_arms else ''} {proportionality.slope_text(verdict.slope)}"
-        for verdict in _of_single_targets(findings.task_verdicts)
+        f"{verdict.target}{f' ({verdict.arm})' if with_arm else ''} {proportionality.slope_text(verdict.slope)}"
+        for verdict in of_single_targets(findings.task_verdicts)
         if verdict.slope
     ]
     if len(slopes) > MOST_NAMED:
