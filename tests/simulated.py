@@ -34,6 +34,8 @@ def study(
     notebooks: bool = True,
     arms: dict[str, dict] | None = None,
     bonus: Callable[[str, str, int, int, int], float] = lambda arm, task, seed, tokens, examples: 0.0,
+    n: int = 400,
+    complete: Callable[[dict], dict] = lambda record: record,
 ) -> list[Path]:
     """Write a study's run folders and return those of finished runs.
 
@@ -45,14 +47,17 @@ def study(
         notebooks: whether attempts leave an executed notebook.
         arms: the arms by name, with their parameters.
         bonus: what an arm adds to the truth in a task, seed, P and I > 0.
+        n: items of each test.
+        complete: what a record becomes before it is written.
     """
     arms, done = arms or {arm: {"tasks": [arm]}}, []
+    options = {"notebooks": notebooks, "complete": complete}
     for seed in seeds:
         for p in tokens:
             place = {"seed": seed, "tokens": p, "arm": None, "examples": 0}
             common = {"study": folder.name, "seed": seed, "data": "microworld", "languages": list(languages)}
             pretrained = folder / "pretrain" / f"s{seed}-p{p}-aaaaaaaa"
-            done.append(run(pretrained, "pretrain", {**common, "tokens": p}, place, notebooks=notebooks))
+            done.append(run(pretrained, "pretrain", {**common, "tokens": p}, place, **options))
             for i, arm in ((rung, name) for rung in examples for name in (arms if rung else [None])):
                 place = {"seed": seed, "tokens": p, "arm": arm, "examples": i}
                 checkpoint = pretrained
@@ -60,10 +65,10 @@ def study(
                     checkpoint = folder / "intermediate" / f"s{seed}-p{p}-{arm}-i{i}-bbbbbbbb"
                     training = {"languages": ["en"], "labels": "given", "mlm_share": 0.0, **arms[arm]}
                     parameters = {**common, "arm": arm, **training, "examples": i, "checkpoint": str(pretrained)}
-                    done.append(run(checkpoint, "intermediate", parameters, place, notebooks=notebooks))
+                    done.append(run(checkpoint, "intermediate", parameters, place, **options))
                 bonuses = {task: bonus(arm, task, seed, p, i) if i else 0.0 for task in tasks}
                 results = [
-                    result(task, language, truth(task, language, seed, p, i) + bonuses[task])
+                    result(task, language, truth(task, language, seed, p, i) + bonuses[task], n)
                     for task in tasks
                     for language in languages
                     if TASKS[task].trains or language != "en"
@@ -73,7 +78,7 @@ def study(
                 if skip(seed, p, i):
                     failed(target, "target", parameters)
                 else:
-                    done.append(run(target, "target", parameters, place, results, notebooks=notebooks))
+                    done.append(run(target, "target", parameters, place, results, **options))
     return done
 
 
@@ -93,8 +98,9 @@ def run(
     results: list = (),
     notebooks: bool = True,
     facts: dict | None = None,
+    complete: Callable[[dict], dict] = lambda record: record,
 ) -> Path:
-    """One finished run folder: params.json, an attempt with its notebook, the record."""
+    """One finished run folder: params.json, an attempt with its notebook, the record as `complete` returns it."""
     record = {
         "schema": run_hash.SCHEMA, "study": parameters["study"], "phase": phase, "cell": folder.name,
         "hash": folder.name[-8:], "parameters": parameters, "inputs": [], "coordinates": place,
@@ -105,7 +111,7 @@ def run(
     }  # fmt: skip
     write_json(folder / "params.json", {"phase": phase, "cell": folder.name, "parameters": parameters})
     attempt(folder, "done", notebooks=notebooks)
-    write_json(folder / "record.json", record)
+    write_json(folder / "record.json", complete(record))
     return folder
 
 

@@ -71,7 +71,6 @@ class Scenario:
             mean = self.level + gain * AFTER + self.by_language * effect[0] * (AFTER - 0.5)
             mean = mean + self.movement_by_language * effect[1] * (CELLS["tokens"].to_numpy() > 0)
             mean = mean + own_part * self._noise(random, shape) + shared_part * shared_noise
-            names = np.arange(self.items)
             if not self.is_parallel or task not in item_effects:
                 size = (1 if self.is_parallel else n_seeds, self.items)
                 item_effects[task] = random.normal(size=size), random.normal(size=(2, *size))
@@ -84,10 +83,8 @@ class Scenario:
             contributions = mean[..., None] + spread * (item + residual)
             contributions = np.where(failed[..., None], 0.0, np.minimum(contributions, 1.0 + spread * 3))
             runs.append(contributions.mean(axis=-1))
-            if not self.is_parallel:  # the names of one seed's items are no other seed's
-                names = np.arange(n_seeds * self.items)
-                contributions = _apart(contributions)
-            run_items.append(RunItems(names, contributions))
+            names = np.arange(n_seeds * self.items).reshape(n_seeds, -1)  # of one seed's items, and no other's
+            run_items.append(RunItems(names % self.items if self.is_parallel else names, contributions))
         table = np.stack(runs, axis=-1)
         lost = random.random(shape) < self.missing
         lost[0] = False  # each cell has a run
@@ -100,15 +97,6 @@ class Scenario:
         if self.degrees is None:
             return random.normal(0, self.noise, shape)
         return random.standard_t(self.degrees, shape) * self.noise * np.sqrt(1 - 2 / self.degrees)
-
-
-def _apart(contributions: np.ndarray) -> np.ndarray:
-    """Items of each seed (seeds, cells, items) in places of their own."""
-    n_seeds, n_cells, n_items = contributions.shape
-    table = np.full((n_seeds, n_cells, n_seeds, n_items), np.nan)
-    for seed in range(n_seeds):
-        table[seed, :, seed] = contributions[seed]
-    return table.reshape(n_seeds, n_cells, -1)
 
 
 SCENARIOS = {

@@ -55,7 +55,7 @@ def test_a_cell_that_never_ran_is_counted_and_named(tmp_path):
     runs = zero_shot(tmp_path, skip=lambda seed, tokens, examples: (seed, tokens, examples) == (1, 0, 256))
     assert len(transfer_scores.missing_means(runs)) == 3  # a row for each of the three targets
     # nobody ran a rung of 1M tokens: only the parameters of its cells know that it should be there
-    missing_cells = [{"seed": 0, "tokens": 1_000_000, "arm": None, "examples": 0}]
+    missing_cells = [{"seed": 0, "tokens": 1_000_000, "arm": None, "examples": 0, "targets": ["sst", "udpos"]}]
     assert len(transfer_scores.missing_means(runs, missing_cells)) == 3 + 3 * 2 * 3  # targets x seeds x rungs of I
 
 
@@ -100,9 +100,18 @@ def test_a_score_is_counted_from_the_zero_point_of_its_own_test():
     assert scores.tolist() == pytest.approx([(0.71 - 53 / 80) / (27 / 80), 0.42])
 
 
-def test_a_target_that_does_not_follow_an_arm_is_no_hole_unless_one_of_the_arm_s_cells_is_missing(tmp_path):
+def test_a_target_that_does_not_follow_an_arm_is_no_hole_unless_a_missing_cell_has_it(tmp_path):
     runs = zero_shot(tmp_path)
     runs = runs[(runs["examples"] == 0) | (runs["target"] == "sst")]
     assert transfer_scores.missing_means(runs).empty
-    missing_cells = [{"seed": 0, "tokens": 0, "arm": "mnli", "examples": 256}]
-    assert set(transfer_scores.missing_means(runs, missing_cells)["target"]) == {"udpos", "tatoeba"}
+    missing_cell = {"seed": 0, "tokens": 0, "arm": "mnli", "examples": 256}
+    assert transfer_scores.missing_means(runs, [missing_cell | {"targets": ["sst"]}]).empty  # its run is there
+    missing_cells = [missing_cell | {"targets": ["udpos", "sst"]}]
+    assert set(transfer_scores.missing_means(runs, missing_cells)["target"]) == {"udpos"}
+
+
+def test_a_mean_is_asked_for_after_an_arm_that_all_its_targets_follow(tmp_path):
+    runs = zero_shot(tmp_path)
+    assert transfer_scores.asked_targets(runs, "mnli") == {"sst", "udpos", "tatoeba", transfer_scores.TRAINED}
+    runs = runs[(runs["examples"] == 0) | runs["target"].isin(["sst", "tatoeba"])]
+    assert transfer_scores.asked_targets(runs, "mnli") == {"sst", "tatoeba"}

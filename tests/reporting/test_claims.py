@@ -39,7 +39,7 @@ def claims_of(folder, unlearnt_arms=(), **changes) -> dict[int, dict]:
     """The rows by number, of a study in which the parent study is right, with changes; some arms score nothing on
     English development data of their own task."""
     study = {"arms": NINE | OTHERS, "bonus": parent, "seeds": (0, 1, 2), "tasks": TARGETS, "truth": level}
-    study |= {"tokens": (1000,), "examples": (0, 256), "languages": ("en", "de", "fr"), "notebooks": False}
+    study |= {"n": 10**8, "tokens": (1000,), "examples": (0, 256), "languages": ("en", "de", "fr"), "notebooks": False}
     simulated.study(folder, **study | changes)
     for arm in unlearnt_arms:
         for file in folder.glob(f"intermediate/*-{arm}-i*/record.json"):
@@ -101,9 +101,19 @@ def test_the_gains_of_the_parent_stand_beside_those_averaged_alike(claim_by_numb
 
 
 def test_the_contrary_study_contradicts_them(tmp_path):
-    verdicts = {number: row["verdict"] for number, row in claims_of(tmp_path / "s", bonus=contrary).items()}
+    # from so high, what the arms take leaves runs that learn
+    rows = claims_of(tmp_path / "s", bonus=contrary, truth=lambda *place: 0.3 + level(*place))
+    verdicts = {number: row["verdict"] for number, row in rows.items()}
     # the best task for each target still gains a little in some of them
     assert {verdicts[number] for number in (1, 2, 3, 4, 6)} == {claims.CONTRADICTED}
+
+
+def test_a_run_that_failed_to_learn_leaves_no_interval_and_is_counted(tmp_path):
+    """Seed 1 does not learn UDPOS after QQP: its mean has no interval, Tatoeba's has."""
+    fails = lambda arm, task, seed, *rest: -0.3 if (task, seed) == ("udpos", 1) else 0.05  # noqa: E731
+    row = claims_of(tmp_path / "s", arms={"qqp": {"tasks": ["qqp"]}}, bonus=fails, tasks=("udpos", "tatoeba"))[3]
+    assert row["verdict"] == claims.UNDECIDED and "no interval: 1 of 12 runs failed to learn" in row["figure"]
+    assert "tatoeba +5.00 points (95 % CI" in row["why"] and "(no interval: 1 of 6 runs failed" in row["why"]
 
 
 def test_facts_of_the_design_are_no_evidence(claim_by_number):

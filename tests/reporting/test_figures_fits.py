@@ -16,9 +16,9 @@ def test_a_target_that_does_not_gain_has_no_rate_and_is_listed(rising_findings):
     assert len(texts) == 2 and all(text.startswith("not defined: ") for text in texts)  # udpos after mnli and qqp
 
 
-def test_the_title_counts_the_surfaces_that_rise_along_both_sizes(rising_findings):
+def test_the_title_counts_the_surfaces_with_an_exchange_rate(rising_findings):
     figure = fits.isoquants(rising_findings.laws, "mnli")
-    assert figure.title == "After mnli, 3 of 4 surfaces rise along both sizes (95 % CI)"
+    assert figure.title == "After mnli, 3 of 4 surfaces give an exchange rate"
     assert "Exchange rates exist for tatoeba, sst, mean of trained targets." in figure.alt
 
 

@@ -1,5 +1,6 @@
 import simulated
 from figure_studies import rising_study
+from report_studies import ARMS
 
 from xlt_utils.analysis import transfer_scores
 from xlt_utils.reporting.figures import grid
@@ -71,6 +72,23 @@ def test_half_a_study_is_hatched_and_counted(tmp_path):
 def test_a_whole_study_is_complete(rising_findings):
     figure = grid.completeness(rising_findings.zero_shot)
     assert figure.title == "Every place of the grid is complete" and not hatched(figure)
+
+
+def test_only_targets_that_the_study_tests_after_an_arm_are_asked_for(tmp_path):
+    """Every arm precedes tatoeba alone; one of its runs has failed."""
+    findings = rising_study(tmp_path / "s", skip=lambda seed, p, i: (seed, p, i) == (0, 0, 4096))
+    runs = findings.zero_shot[(findings.zero_shot["arm"] == "") | (findings.zero_shot["target"] == "tatoeba")]
+    missing = [{"seed": 0, "tokens": 0, "arm": arm, "examples": 4096, "targets": ["tatoeba"]} for arm in ARMS]
+    complete = grid.completeness(runs, missing)
+    assert complete.title == "3 of 120 places are incomplete" and "2 of 3" in texts_of(complete)
+    surface = grid.score_surface(runs, "mnli", missing)
+    assert [axes.get_title() for axes in surface.drawing.axes] == ["tatoeba"]
+    assert "1 of 16 cells lack seeds" in surface.caption
+    along_examples, along_tokens = (grid.scaling_curves(runs, axis, "mnli") for axis in ("examples", "tokens"))
+    assert [axes.get_title() for axes in along_examples.drawing.axes] == ["tatoeba"]
+    assert set(along_tokens.data["target"]) == set(runs["target"])  # I = 0 says what P does for the others
+    # of three seeds each, four rungs of I for tatoeba and one for the other targets and their mean
+    assert "over 20 of 21 single-seed lines" in along_tokens.caption
 
 
 def test_one_seed_has_no_test_of_a_gain(tmp_path):

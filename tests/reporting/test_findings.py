@@ -15,7 +15,9 @@ from xlt_utils.reporting.sentences import five_sentences
 
 def test_missing_cells_keep_their_place_on_the_grid(study_folder):
     findings = gather_all(study_folder)
-    assert findings.missing_coordinates == [{"seed": 1, "tokens": 0, "arm": "mnli", "examples": 256}]
+    (cell,) = findings.missing_coordinates
+    assert cell | {"targets": []} == {"seed": 1, "tokens": 0, "arm": "mnli", "examples": 256, "targets": []}
+    assert set(cell["targets"]) == set(findings.tasks)
     assert "1 of 36 cells are missing" in five_sentences(findings)["gap"]
 
 

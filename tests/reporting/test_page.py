@@ -7,6 +7,7 @@ import simulated
 from report_studies import HOSTILE, all_figures, gather_all, small_figures, write_target_run
 
 from xlt_utils import paths
+from xlt_utils.analysis.surface_forms import FORMS
 from xlt_utils.code_hash import DRAWING, reached_modules
 from xlt_utils.data import loading
 from xlt_utils.data.tasks import TASKS
@@ -53,6 +54,13 @@ def test_the_same_records_give_the_same_page(page, study_folder, tmp_path):
     again = render_page(findings, small_figures(findings), tmp_path)
     for name in ("index.html", "results.csv", "results.parquet", "figures/surface-mnli.svg"):
         assert (page.parent / name).read_bytes() == (again.parent / name).read_bytes(), name
+
+
+def test_every_form_of_the_surface_is_explained(page):
+    text = page.read_text().lower()
+    assert f"in {len(FORMS)} forms" in text
+    note = text[text.index("additive: e0") : text.index("sizes enter as")]
+    assert all(form in note for form in FORMS)
 
 
 def test_every_cell_is_listed_with_its_state_and_notebook(page, study_folder):

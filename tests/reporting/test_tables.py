@@ -19,6 +19,17 @@ def test_cost_compares_the_plan_with_what_was_spent(study_folder):
     assert tables.overhead_share(costs) == pytest.approx(1 - work / attempts)
 
 
+def test_every_replicate_is_listed_with_its_own_score(tmp_path):
+    for replicate, score in enumerate((0.3, 0.5)):
+        place = {"seed": 0, "tokens": 0, "arm": None, "examples": 0, "replicate": replicate}
+        results = [simulated.result("panx", language, score) for language in ("en", "de", "fr")]
+        folder = tmp_path / "s" / "target" / f"s0-p0-panx-r{replicate}-cccccccc"
+        simulated.run(folder, "target", {"study": "s", "seed": 0}, place, results)
+    findings = gather_findings(tmp_path / "s")
+    assert tables.cell_index(findings).set_index("replicate")["result"].to_dict() == {0: "panx 0.30", 1: "panx 0.50"}
+    assert findings.zero_shot["zero_shot"].tolist() == pytest.approx([0.4])  # all else takes their mean
+
+
 def robustness(folder: Path) -> pd.DataFrame:
     return tables.robustness_table(gather_findings(folder))
 

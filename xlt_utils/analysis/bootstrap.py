@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from xlt_utils.analysis.intervals import Interval, t_factor
+from xlt_utils.analysis.intervals import NO_INTERVAL, Interval, t_factor
 from xlt_utils.analysis.transfer_scores import MEANS, targets_of, zero_points
 from xlt_utils.data.languages import BRANCHES
 from xlt_utils.formatting import count_of
-from xlt_utils.records import items
+from xlt_utils.records.items import Contributions
 
 CELL = ["arm", "tokens", "examples"]
 LEVELS = ("seeds", "languages", "crossed", "examples", "items")
@@ -61,14 +61,14 @@ class GridSample:
 
     def why_no_interval(self, rows: np.ndarray | slice = slice(None)) -> str:
         """Why numbers of some cells get no interval: runs that failed to learn are no noise around a mean; else ""."""
-        failed, runs = (int(self.cells[name][rows].sum()) for name in ("failed", "n"))
-        return f"{failed} of {count_of(runs, 'run')} failed to learn the target in English" if failed else ""
+        return _failures(*(int(self.cells[name][rows].sum()) for name in ("failed", "n")))
 
 
 @dataclass(frozen=True)
 class RunItems:
-    """The items of one task and language in all runs: their `names` (items,), and what each contributes to the score
-    of each run (seeds, cells, items), NaN where a run did not meet it; a run's score is its mean."""
+    """The items of one task and language in all runs: their `names` (seeds, items), each seed's own, and what each
+    contributes to the score of each run (seeds, cells, items), NaN where a run did not meet it; a run's score is its
+    mean."""
 
     names: np.ndarray
     contributions: np.ndarray
@@ -131,11 +131,95 @@ def build_difference_sample(scores: pd.DataFrame, first: Iterable[str], second: 
     return _sample_of(part, failed, "score", factors)
 
 
-def _sample_of(
-    part: pd.DataFrame, failed: pd.DataFrame, column: str, factors: Mapping[str, float] | None = None
-) -> GridSample:
-    """The sample of the mean over the languages and tasks of `part`, a task times its factor; `failed` has a row a run
-    that did not learn the target."""
+@dataclass(frozen=True)
+class RunScores:
+    """The scores of single runs: `runs` (seeds, cells, pairs), NaN where there is none, of the `cells` (arm, tokens,
+    examples, failed: the runs that did not learn the target in English) and the `pairs` of a task and a language, with
+    their `variances` by binomial items and, where the records hold them, the `items` behind each pair. `failed` has a
+    row a run that did not learn the target."""
+
+    seeds: list[int]
+    cells: pd.DataFrame
+    failed: pd.DataFrame
+    pairs: list[tuple[str, str]]
+    runs: np.ndarray
+    variances: np.ndarray
+    items: list[RunItems] | None
+
+    def of_cells(self, rows: np.ndarray) -> "RunScores":
+        """The same runs on some of the cells, which a boolean array (cells,) marks."""
+        if rows.all():  # no copy of the items
+            return self
+        items = self.items and [replace(one, contributions=one.contributions[:, rows]) for one in self.items]
+        cells = self.cells[rows].reset_index(drop=True)
+        return replace(self, cells=cells, runs=self.runs[:, rows], variances=self.variances[:, rows], items=items)
+
+    def contrast(self, weights: Mapping[str, np.ndarray]) -> Interval:
+        """A contrast over cells and tasks with its 95 % CI, by the same levels as any number of a grid: the sum over
+        tasks of the weighted means over each task's languages. Seeds that lack one of its runs are left out.
+
+        Args:
+            weights: by task, of the cells in each seed (seeds, cells); NaN leaves a seed out.
+        """
+        tasks = [task for task in weights if np.nan_to_num(weights[task]).any()]
+        columns = [number for number, (task, _) in enumerate(self.pairs) if task in tasks]
+        if not columns:
+            return NO_INTERVAL
+        by_column = np.stack([weights[self.pairs[number][0]] for number in columns], axis=-1)
+        sums = _weighted_sum(by_column, self.runs[..., columns])
+        whole = np.isfinite(sums).all(axis=(1, 2))
+        if not whole.any():
+            return NO_INTERVAL
+        by_column = by_column[whole]
+        items = self.items and [
+            RunItems(
+                self.items[number].names[whole],
+                _weighted_sum(by_column[..., place, None], self.items[number].contributions[whole]),
+            )
+            for place, number in enumerate(columns)
+        ]
+        sample = decompose_runs(
+            sums[whole],
+            [self.pairs[number] for number in columns],
+            pd.DataFrame({"arm": [""], "tokens": [0], "examples": [0]}),
+            _weighted_sum(by_column**2, self.variances[whole][..., columns]),
+            items,
+            dict.fromkeys(tasks, float(len(tasks))),  # a sum over tasks, not their mean
+        )
+        interval = contrast_interval(sample, np.ones(1))
+        why = self._failures_among({task: (weights[task] != 0) & whole[:, None] for task in tasks})
+        return replace(interval, low=np.nan, high=np.nan, why=why) if why else interval
+
+    def _failures_among(self, used: Mapping[str, np.ndarray]) -> str:
+        """How many of the runs that are used, by task (seeds, cells), did not learn it; "" where none."""
+        columns = {place: number for number, place in enumerate(self.cells[CELL].itertuples(index=False, name=None))}
+        failed = [
+            used[task][self.seeds.index(seed), columns[arm, tokens, examples]]
+            for seed, arm, tokens, examples, task in self.failed[["seed", *CELL, "task"]].itertuples(index=False)
+            if task in used and (arm, tokens, examples) in columns
+        ]
+        return _failures(sum(failed), sum(int(runs.sum()) for runs in used.values()))
+
+
+def _failures(failed: int, runs: int) -> str:
+    return f"{failed} of {count_of(runs, 'run')} failed to learn the target in English" if failed else ""
+
+
+def _weighted_sum(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The sum over the cells (seeds, 1, n) of values (seeds, cells, n); what has no weight may be NaN."""
+    return np.where(weights != 0, weights * values, 0).sum(axis=1, keepdims=True)
+
+
+def gather_runs(part: pd.DataFrame, column: str, failed: pd.DataFrame | None = None) -> RunScores:
+    """The scores of single runs from tidy rows, as in `build_grid_sample`.
+
+    Args:
+        part: the rows, all their languages and tasks.
+        column: `score` or `value`.
+        failed: a row a run that did not learn the target; None: those that `part` marks.
+    """
+    if failed is None:
+        failed = part[part["failed"]].drop_duplicates(["seed", *CELL, "task"]) if "failed" in part else part[:0]
     binomial = part["value"] * (1 - part["value"]) / part["n"]  # of a share of n; near enough for an F1
     scale = 1 / (1 - zero_points(part)) if column == "score" else pd.Series(1.0, part.index)
     part = part.assign(variance=(binomial * scale**2).clip(lower=0).fillna(0), scale=scale)
@@ -148,36 +232,45 @@ def _sample_of(
     shape = (len(seeds), -1, score_table.shape[1])
     runs, variances = score_table.to_numpy().reshape(shape), variance_table.to_numpy().reshape(shape)
     pairs = [(str(task), str(language)) for task, language in score_table.columns]
-    has_score = np.isfinite(runs @ task_weights(pairs)).any(axis=0)
-    cell_table = pd.DataFrame(cells, columns=CELL)[has_score].reset_index(drop=True)
     failures = failed.groupby(CELL).size().rename("failed").reset_index()
-    cell_table = cell_table.merge(failures, how="left", on=CELL).fillna({"failed": 0}).astype({"failed": int})
+    cell_table = pd.DataFrame(cells, columns=CELL).merge(failures, how="left", on=CELL)
+    cell_table = cell_table.fillna({"failed": 0}).astype({"failed": int})
     run_items = None
-    if "items" in part and part["items"].astype(bool).all():
-        places = pd.DataFrame({name: part[name] for name in index}).apply(tuple, axis=1)
+    if "items" in part and part["items"].notna().all():
         row_of = {place: number for number, place in enumerate(full_index)}
-        part = part.assign(row=places.map(row_of))
-        run_items = [
-            _gather_items(part[(part["task"] == task) & (part["language"] == language)], runs.shape[:2])
-            for task, language in pairs
-        ]
-        run_items = [replace(one, contributions=one.contributions[:, has_score]) for one in run_items]
-    return decompose_runs(runs[:, has_score], pairs, cell_table, variances[:, has_score], run_items, factors)
+        part = part.assign(row=[row_of[place] for place in part[index].itertuples(index=False, name=None)])
+        groups = dict(list(part.groupby(columns)))
+        run_items = [_gather_items(groups[pair], runs.shape[:2]) for pair in pairs]
+    return RunScores(seeds, cell_table, failed, pairs, runs, variances, run_items)
+
+
+def _sample_of(
+    part: pd.DataFrame, failed: pd.DataFrame, column: str, factors: Mapping[str, float] | None = None
+) -> GridSample:
+    """The sample of the mean over the languages and tasks of `part`, a task times its factor; `failed` has a row a run
+    that did not learn the target."""
+    scores = gather_runs(part, column, failed)
+    scores = scores.of_cells(np.isfinite(scores.runs @ task_weights(scores.pairs)).any(axis=0))
+    return decompose_runs(scores.runs, scores.pairs, scores.cells, scores.variances, scores.items, factors)
 
 
 def _gather_items(part: pd.DataFrame, shape: tuple[int, int]) -> RunItems:
-    """The items of one task and language from their packed lines; replicates of a run, which stand in one line, are
-    averaged."""
-    by_row = {}
-    for row, lines, scale in zip(part["row"], part["items"], part["scale"], strict=True):
-        replicates = [items.unpack(line) for line in lines.split()]
-        contributions = np.mean([replicate.contributions for replicate in replicates], axis=0) * scale
-        by_row[row] = replicates[0].names, contributions
-    names = np.unique(np.concatenate([row_names for row_names, _ in by_row.values()]))
-    table = np.full((shape[0] * shape[1], len(names)), np.nan, dtype=np.float32)
-    for row, (row_names, contributions) in by_row.items():
-        table[row, np.searchsorted(names, row_names)] = contributions
-    return RunItems(names, table.reshape(*shape, -1))
+    """The items of one task and language from the `Contributions` of its runs (seeds, cells)."""
+    runs: list[list[tuple[int, Contributions, float]]] = [[] for _ in range(shape[0])]
+    for row, one, scale in zip(part["row"], part["items"], part["scale"], strict=True):
+        runs[row // shape[1]].append((row % shape[1], one, scale))
+    # the runs of a seed share their items, so few arrays of names differ
+    distinct = [{id(one.names): one.names for _, one, _ in of_seed} for of_seed in runs]
+    none = np.array([], dtype=np.int64)  # of a seed without runs
+    names = [np.unique(np.concatenate([none, *arrays.values()])) for arrays in distinct]
+    size = max(map(len, names))
+    table = np.full((*shape, size), np.nan, dtype=np.float32)
+    for number, of_seed in enumerate(runs):
+        places = {key: np.searchsorted(names[number], own) for key, own in distinct[number].items()}
+        for cell, one, scale in of_seed:
+            table[number, cell, places[id(one.names)]] = one.values * scale
+    padded = np.stack([np.pad(own, (0, size - len(own)), constant_values=-1) for own in names])
+    return RunItems(padded, table)
 
 
 def task_weights(pairs: Sequence[tuple[str, str]]) -> np.ndarray:
@@ -287,22 +380,26 @@ def _item_covariances(
     """The covariances (cells, cells) of the means by the items within runs, and by what the items of one name have in
     common beyond one run and one language: products of different seeds and different languages alone, so that the
     noise of single runs drops out (and where names of two languages mean different items, so do they)."""
-    n_cells = len(count)
+    n_seeds, n_cells = has_run.shape
     within, common = np.zeros((2, n_cells, n_cells))
     for task in sorted({task for task, _ in pairs}):
         columns = [number for number, pair in enumerate(pairs) if pair[0] == task]
-        names = np.unique(np.concatenate([run_items[number].names for number in columns]))
-        deviations = np.zeros((len(has_run), len(columns), n_cells, len(names)), dtype=np.float32)
-        for place, number in enumerate(columns):
+        names = np.unique(np.concatenate([run_items[number].names.ravel() for number in columns]))
+        by_seed = np.zeros((n_seeds, n_cells, len(names)), dtype=np.float32)
+        by_language = np.zeros((len(columns), n_cells, len(names)), dtype=np.float32)
+        by_run = np.zeros((n_cells, n_cells))
+        for of_language, number in zip(by_language, columns, strict=True):
             one = run_items[number].contributions
             met = np.isfinite(one)
             n_items = np.maximum(met.sum(axis=-1, keepdims=True), 1)
-            values = np.where(met & has_run[..., None], one, 0)
+            values = np.where(met & has_run[..., None], one, np.float32(0))
             values -= np.where(met, values.sum(axis=-1, keepdims=True) / n_items, 0)
-            at = np.searchsorted(names, run_items[number].names)
-            deviations[:, place, :, at] = np.moveaxis(weights[number] * values / n_items / count[:, None], -1, 0)
-        by_run = _outer(deviations)
-        by_seed, by_language = deviations.sum(axis=1), deviations.sum(axis=0)
+            values *= weights[number] / n_items / count[:, None]
+            by_run += _outer(values)
+            places = np.searchsorted(names, run_items[number].names)
+            for of_seed, at, own in zip(by_seed, places, values, strict=True):
+                of_seed[:, at] += own
+                of_language[:, at] += own
         over_all = _outer(by_seed.sum(axis=0)) - _outer(by_seed)
         within += by_run
         common += over_all - (_outer(by_language) - by_run if len(columns) > 1 else 0)
@@ -311,8 +408,8 @@ def _item_covariances(
 
 def _outer(deviations: np.ndarray) -> np.ndarray:
     """The sum of products of all pairs of cells (cells, cells) of deviations (..., cells, items)."""
-    rows = np.moveaxis(deviations, -2, 0).reshape(deviations.shape[-2], -1)
-    return (rows @ rows.T).astype(float)
+    blocks = deviations.reshape(-1, *deviations.shape[-2:])
+    return sum((block @ block.T).astype(float) for block in blocks)
 
 
 def _fill_layout(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,12 +2,14 @@
 table of `results_table` goes in; normalised scores, zero-shot means and the places of the grid without one come out.
 Nothing is averaged over a missing cell or language: such a mean is NaN, and `missing_means` names it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from xlt_utils.data.tasks import TASKS
+from xlt_utils.records import items
 
 PLACE = ["seed", "tokens", "arm", "examples"]
 TRAINED, RETRIEVAL = "mean of trained targets", "mean of retrieval targets"
@@ -45,14 +47,18 @@ def normalised_scores(table: pd.DataFrame) -> pd.DataFrame:
     return rows[columns].assign(counts=True).sort_values(place, ignore_index=True)
 
 
-def with_items(scores: pd.DataFrame, packed: pd.DataFrame) -> pd.DataFrame:
-    """The scores of `normalised_scores` with a column `items`: the packed lines (records/items.py) of `items_table`,
-    those of a run's replicates side by side; "" where the record holds none."""
-    place = [*PLACE, "task", "language"]
-    rows = packed.assign(arm=packed["arm"].where(packed["arm"].notna(), "")).sort_values("replicate", kind="stable")
-    lines = rows.groupby(place)["items"].agg(" ".join).rename("items").reset_index()
-    lines = lines.astype({"seed": int, "tokens": int, "examples": int})
-    return scores.merge(lines, how="left", on=place).fillna({"items": ""})
+def with_items(scores: pd.DataFrame, packed: Mapping[tuple[Any, ...], Sequence[str]]) -> pd.DataFrame:
+    """The scores of `normalised_scores` with a column `items`: the `Contributions` (records/items.py) of each, unpacked
+    once for all samples; None where the record holds none.
+
+    Args:
+        scores: a row a run, task and language.
+        packed: as `packed_items` gives it.
+    """
+    places = scores[[*PLACE, "task", "language"]].itertuples(index=False, name=None)
+    lines = [packed.get(place) for place in places]
+    unpacked = [items.mean_contributions(of_run) if of_run else None for of_run in lines]
+    return scores.assign(items=pd.Series(unpacked, index=scores.index, dtype=object))
 
 
 def zero_points(results: pd.DataFrame) -> pd.Series:
@@ -130,7 +136,7 @@ def grid_places(runs: pd.DataFrame, missing_cells: Iterable[dict] = ()) -> pd.Da
 
     Args:
         runs: `zero_shot`.
-        missing_cells: coordinates (PLACE) of cells that failed or never ran.
+        missing_cells: of those that failed or never ran the coordinates (PLACE) and, as a list, the `targets`.
     """
     places = pd.concat([runs[PLACE], pd.DataFrame(list(missing_cells), columns=PLACE)], ignore_index=True)
     places["arm"] = places["arm"].where(places["arm"].notna(), "")
@@ -140,9 +146,27 @@ def grid_places(runs: pd.DataFrame, missing_cells: Iterable[dict] = ()) -> pd.Da
     return grid.merge(phases, how="cross").astype({"seed": int, "tokens": int, "examples": int})
 
 
+def asked_targets(runs: pd.DataFrame, arm: str, missing_cells: Iterable[dict] = ()) -> set[str]:
+    """The targets that the study tests after an arm, "" for none: those that one of its runs or missing cells has, all
+    where there is neither. A mean over several is among them where all its targets are.
+
+    Args:
+        runs: `zero_shot`.
+        arm: an arm may precede some of the study's targets only.
+        missing_cells: as in `grid_places`.
+    """
+    asked = {target for cell in missing_cells if (cell["arm"] or "") == arm for target in cell["targets"]}
+    single = runs[~runs["target"].isin(MEANS.values())]
+    asked |= set(single.loc[single["arm"] == arm, "target"])
+    asked = asked or set(single["target"])
+    counting = single[single["counts"].astype(bool)]
+    averaged = {name: set(counting.loc[counting["group"] == group, "target"]) for group, name in MEANS.items()}
+    return asked | {name for name, targets in averaged.items() if len(targets) > 1 and targets <= asked}
+
+
 def missing_means(runs: pd.DataFrame, missing_cells: Iterable[dict] = ()) -> pd.DataFrame:
-    """The places of the grid where a target has no zero-shot mean, with the reason, one row each. A target that no run
-    of an arm was tested on, all its cells being there, is not asked for after that arm.
+    """The places of the grid where a target that is tested there (`asked_targets`) has no zero-shot mean, with the
+    reason, one row each.
 
     Args:
         runs: `zero_shot`.
@@ -151,9 +175,8 @@ def missing_means(runs: pd.DataFrame, missing_cells: Iterable[dict] = ()) -> pd.
     missing_cells = list(missing_cells)
     tasks = runs.loc[~runs["target"].isin(MEANS.values()), ["target"]].drop_duplicates()
     grid = grid_places(runs, missing_cells).merge(tasks, how="cross").merge(runs, how="left", on=[*PLACE, "target"])
-    tested = set(zip(runs["arm"], runs["target"], strict=True))
-    done_arms = set(runs["arm"]) - {cell["arm"] or "" for cell in missing_cells}
-    is_asked = [arm not in done_arms or (arm, target) in tested for arm, target in grid[["arm", "target"]].to_numpy()]
+    asked = {arm: asked_targets(runs, arm, missing_cells) for arm in grid["arm"].unique()}
+    is_asked = [target in asked[arm] for arm, target in grid[["arm", "target"]].to_numpy()]
     holes = grid[grid["zero_shot"].isna() & np.array(is_asked, dtype=bool)].copy()
     languages = holes["missing_languages"].fillna("")
     holes["reason"] = np.where(languages != "", "no score in: " + languages, "no record")

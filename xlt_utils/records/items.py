@@ -3,6 +3,7 @@ run. `pack` takes the items' names and what each has right, `unpack` gives them 
 
 import base64
 import binascii
+import functools
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,17 @@ class ItemResults:
     def contributions(self) -> np.ndarray:
         """What each item would add to the score as a mean over items (items,): their mean is the score. Where the items
         are of different size, that is the score's linear approximation (the influence of each item)."""
-        return self.score + (self.right - self.score * self.of) / max(self.of.mean(), 1e-12)
+        score = self.score
+        return score + (self.right - score * self.of) / max(self.of.mean(), 1e-12)
+
+
+@dataclass(frozen=True, eq=False)
+class Contributions:
+    """What each item of a test adds to its score: `values` (items,) whose mean is the score, 0..1, by rising `names`
+    (items,), which tests of the same items share as one array."""
+
+    names: np.ndarray
+    values: np.ndarray
 
 
 def name_of_id(identifier: str) -> int:
@@ -77,8 +88,7 @@ def unpack(line: str) -> ItemResults:
     try:
         data = zlib.decompress(base64.b64decode(line, validate=True))
         kind, n = data[:1], int.from_bytes(data[1:5], "little")
-        steps = np.frombuffer(data, np.uint8, 4 * n, 5).reshape(4, n).T.copy().view("<u4")[:, 0]
-        names = np.cumsum(steps, dtype=np.int64)
+        names = _read_names(data[5 : 5 + 4 * n], n)
         body = data[5 + 4 * n :]
         if kind == COUNTS:
             right, of = np.frombuffer(body, "<u2", 2 * n).reshape(2, n).astype(float)
@@ -91,3 +101,26 @@ def unpack(line: str) -> ItemResults:
     except (binascii.Error, zlib.error, ValueError) as error:
         raise Fault(f"items {line[:20]!r}...: not the packed results of a test: {error}") from None
     return ItemResults(names, right, of)
+
+
+def mean_contributions(lines: Sequence[str]) -> Contributions:
+    """The contributions to one test's score, averaged over the packed lines of the runs that repeat it.
+
+    Raises:
+        Fault: a line is no packed line, or two lines hold other items.
+    """
+    repeated = [unpack(line) for line in lines]
+    names = repeated[0].names
+    if not all(np.array_equal(names, other.names) for other in repeated[1:]):
+        raise Fault("replicates of one run were tested on different items; a replicate takes the tests of its run")
+    # four bytes an item: a study has hundreds of millions
+    return Contributions(names, np.mean([one.contributions for one in repeated], axis=0).astype(np.float32))
+
+
+@functools.lru_cache(maxsize=4096)  # the runs of a seed are tested on the same items: one array for all
+def _read_names(steps: bytes, n: int) -> np.ndarray:
+    """The names (n,) of the packed steps from each to the next; not to be written to."""
+    table = np.frombuffer(steps, np.uint8).reshape(4, n)
+    names = np.cumsum(table.T.copy().view("<u4")[:, 0], dtype=np.int64)
+    names.flags.writeable = False
+    return names

@@ -5,7 +5,7 @@ import datetime
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -218,23 +218,33 @@ def is_done(folder: str | Path, hash: str) -> bool:
 
 def results_table(folders: Iterable[str | Path]) -> "pandas.DataFrame":
     """All results of some runs, tidy: one row a score, with the run's place on the grid; without their items."""
-    return _tidy(folders, [name for name in Result.model_fields if name != "items"])
+    return tidy_results({Path(folder): read_record(folder) for folder in folders})
 
 
-def items_table(folders: Iterable[str | Path]) -> "pandas.DataFrame":
-    """The packed items (items.py) of the target runs' main scores, one row a run, task and language, with the run's
-    place on the grid; of records that hold none, no row."""
-    table = _tidy(folders, ["task", "language", "main", "items"])
-    return table[(table["phase"] == "target") & table["main"].astype(bool) & table["items"].notna()]
+def tidy_results(records: Mapping[Path, Record]) -> "pandas.DataFrame":
+    """`results_table` of records that were read, by run folder."""
+    return _tidy(records, [name for name in Result.model_fields if name != "items"])
 
 
-def _tidy(folders: Iterable[str | Path], names: list[str]) -> "pandas.DataFrame":
+def packed_items(records: Iterable[Record]) -> dict[tuple[Any, ...], list[str]]:
+    """The packed items (items.py) of the target runs' main scores, by seed, tokens, arm ("" without one), examples,
+    task and language: a line for each replicate. Of records that hold none there are none."""
+    lines: dict[tuple[Any, ...], list[str]] = {}
+    for record in records:
+        if record.phase == "target" and (place := record.coordinates):
+            run = (place.seed, place.tokens, place.arm or "", place.examples)
+            for result in record.results:
+                if result.main and result.items:
+                    lines.setdefault((*run, result.task, result.language), []).append(result.items)
+    return lines
+
+
+def _tidy(records: Mapping[Path, Record], names: list[str]) -> "pandas.DataFrame":
     import pandas
 
     columns = ["folder", "study", "phase", "cell", *Coordinates.model_fields, *names]
     rows = []
-    for folder in folders:
-        record = read_record(folder)
+    for folder, record in records.items():
         place = record.coordinates.model_dump() if record.coordinates else {}
         run = {"folder": paths.relative(folder), "study": record.study, "phase": record.phase, "cell": record.cell}
         rows += [{**run, **place, **{name: getattr(result, name) for name in names}} for result in record.results]

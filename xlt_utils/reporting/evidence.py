@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from xlt_utils.analysis import transfer_scores
+from xlt_utils.analysis import bootstrap, transfer_scores
 from xlt_utils.analysis.arms import Arm
-from xlt_utils.analysis.intervals import NO_INTERVAL, Interval, t_interval
+from xlt_utils.analysis.intervals import NO_INTERVAL, Interval
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import join_words, short_size
 from xlt_utils.reporting.findings import Findings
@@ -59,6 +59,8 @@ class Evidence:
         self.retrieval = [target for target in targets if not TASKS[target].trains]
         self.pairs: list[Pair] = [(target, arm) for target in targets for arm in self.arms]
         self.gains = self._gains(scores)
+        rows = scores[(scores["tokens"] == self.tokens) & scores["counts"] & (scores["language"] != "en")]
+        self._runs = None if rows.empty else bootstrap.gather_runs(rows, "value")
         # (target, arm, I) at the largest P that were not learnt in English, the target itself under the arm ""
         lost = scores[~scores["counts"].astype(bool) & (scores["tokens"] == self.tokens)]
         self._not_learnt = set(zip(lost["task"], lost["arm"], lost["examples"], strict=True))
@@ -132,7 +134,20 @@ class Evidence:
         Args:
             weights: Of the pairs' gains; None where no pair is left.
         """
-        return NO_INTERVAL if weights is None else t_interval(self._by_seed(weights))
+        if weights is None or self._runs is None:
+            return NO_INTERVAL
+        weights = np.broadcast_to(weights, self.gains.shape)[[self.seeds.index(seed) for seed in self._runs.seeds]]
+        cells = [tuple(cell) for cell in self._runs.cells[["arm", "examples"]].itertuples(index=False)]
+        by_task: dict[str, np.ndarray] = {}
+        for number in np.flatnonzero((weights != 0).any(axis=0)):
+            target, arm = self.pairs[number]
+            places = (arm, self.largest.get(arm)), ("", 0)
+            if not set(places) <= set(cells):
+                return NO_INTERVAL
+            of_cells = by_task.setdefault(target, np.zeros((len(weights), len(cells))))
+            for place, sign in zip(places, (1, -1), strict=True):
+                of_cells[:, cells.index(place)] += sign * weights[:, number]
+        return self._runs.contrast(by_task)
 
     def compare(self, contrast: Contrast) -> tuple[Interval, str]:
         """The interval of the pairs that share no training data, which decides; and the figure of both."""

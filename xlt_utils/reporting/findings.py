@@ -22,7 +22,7 @@ from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.errors import did_you_mean
 from xlt_utils.files import read_json
-from xlt_utils.records.record import Record, items_table, read_record, results_table
+from xlt_utils.records.record import Record, packed_items, read_record, tidy_results
 
 RUN_PHASES = paths.PHASES[:3]  # the report is none of its own cells
 
@@ -68,7 +68,7 @@ class Findings:
     @cached_property
     def results(self) -> pd.DataFrame:
         """Every score of every run, tidy: what results.csv holds."""
-        return results_table(list(self.records))
+        return tidy_results(self.records)
 
     @cached_property
     def learning(self) -> Learning:
@@ -79,7 +79,7 @@ class Findings:
     def scores(self) -> pd.DataFrame:
         """The target runs' main scores on the scale from the zero point to the ceiling, and whether each counts."""
         scores = transfer_scores.normalised_scores(self.results)
-        return self.learning.mark(transfer_scores.with_items(scores, items_table(list(self.records))))
+        return self.learning.mark(transfer_scores.with_items(scores, packed_items(self.records.values())))
 
     @cached_property
     def counting_scores(self) -> pd.DataFrame:
@@ -197,8 +197,9 @@ class Findings:
 
     @property
     def missing_coordinates(self) -> list[dict[str, Any]]:
-        """The coordinates of the missing target cells, where they are known."""
-        return [cell.coordinates for cell in self.missing_cells if cell.coordinates]
+        """The coordinates of the missing target cells, where they are known, and their `targets`."""
+        cells = [cell for cell in self.missing_cells if cell.coordinates]
+        return [{**(cell.coordinates or {}), "targets": cell.parameters.get("tasks", [])} for cell in cells]
 
     @property
     def tasks(self) -> list[str]:

@@ -13,11 +13,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from xlt_utils import formatting, paths
-from xlt_utils.analysis import effective_robustness, laws, transfer_scores
+from xlt_utils.analysis import effective_robustness, exchange_rates, laws, transfer_scores
 from xlt_utils.analysis.gains import survivors_sentence
 from xlt_utils.analysis.intervals import t_factor
 from xlt_utils.analysis.learning import LEARNT
 from xlt_utils.analysis.power import seeds_text
+from xlt_utils.analysis.surface_forms import FORMS
 from xlt_utils.analysis.transfer_scores import PLACE
 from xlt_utils.reporting import claims, left_out, notebook_pages, planted, provenance, tables
 from xlt_utils.reporting.figures.figure import Figure, draw_figures
@@ -172,6 +173,9 @@ def _law_values(findings: Findings, long_tables: Mapping[str, pd.DataFrame]) -> 
         "rates": laws.exchange_rows(findings.laws),
         "fits": tables.display_table(long_tables["fits"].drop(columns="notes")),
         "fit_notes": laws.fit_notes(findings.laws),
+        "forms": FORMS,
+        "worse_fit": exchange_rates.WORSE_FIT,
+        "most_apart": exchange_rates.MOST_APART,
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from xlt_utils import paths
-from xlt_utils.analysis import bootstrap, robustness
+from xlt_utils.analysis import bootstrap, robustness, transfer_scores
 from xlt_utils.analysis.arms import Arm
 from xlt_utils.analysis.transfer_scores import MEANS, PLACE
 from xlt_utils.formatting import join_words, number_text
@@ -17,22 +17,19 @@ from xlt_utils.reporting.findings import RUN_PHASES, Findings, executed_notebook
 
 
 def cell_index(findings: Findings) -> pd.DataFrame:
-    """Every cell, done or missing, by phase and place on the grid: its main scores or last loss, seconds of work,
+    """Every cell, done or missing, by phase and place on the grid: its own main scores or last loss, seconds of work,
     device, state, error, flags and executed notebook."""
-    runs = findings.zero_shot[~findings.zero_shot["target"].isin(MEANS.values())]
-    means_by_place: dict[tuple, list[tuple[str, float]]] = {}
-    for *place, target, mean in runs[[*PLACE, "target", "zero_shot"]].itertuples(index=False):
-        means_by_place.setdefault(tuple(place), []).append((target, mean))
+    means_by_run = _means_by_run(findings)
     rows: list[dict[str, Any]] = []
     for folder, record in findings.records.items():
         coordinates = record.coordinates.model_dump() if record.coordinates else {}
-        place = tuple((coordinates | {"arm": coordinates.get("arm") or ""}).get(name) for name in PLACE)
+        run = tuple((coordinates | {"arm": coordinates.get("arm") or ""}).get(name) for name in [*PLACE, "replicate"])
         rows.append(
             {
                 "phase": record.phase,
                 "cell": folder.name,
                 **coordinates,
-                "result": _result_text(record, means_by_place.get(place, [])),
+                "result": _result_text(record, means_by_run.get(run, [])),
                 "seconds": record.seconds.get("work"),
                 "device": record.device,
                 "state": "done",
@@ -61,6 +58,18 @@ def cell_index(findings: Findings) -> pd.DataFrame:
     order = table["phase"].map({phase: number for number, phase in enumerate(paths.PHASES)}).fillna(len(paths.PHASES))
     columns = ["order", *(name for name in PLACE if name in table), "cell"]
     return table.assign(order=order).sort_values(columns, ignore_index=True, na_position="last").drop(columns="order")
+
+
+def _means_by_run(findings: Findings) -> dict[tuple, list[tuple[str, float]]]:
+    """By place and replicate the zero-shot mean of each target; those of `findings` are means over the replicates."""
+    means: dict[tuple, list[tuple[str, float]]] = {}
+    results = findings.results[findings.results["phase"] == "target"]
+    for replicate, part in results.groupby("replicate"):
+        runs = transfer_scores.zero_shot(transfer_scores.normalised_scores(part))
+        runs = runs[~runs["target"].isin(MEANS.values())]
+        for *place, target, mean in runs[[*PLACE, "target", "zero_shot"]].itertuples(index=False):
+            means.setdefault((*place, replicate), []).append((target, mean))
+    return means
 
 
 def _result_text(record: Record, means: list[tuple[str, float]]) -> str:

@@ -46,7 +46,7 @@ def isoquants(laws: Sequence[Law], arm: str) -> Figure:
     surfaces = [law_by_target[target].surface for target in targets]
     forms = join_words(f"{form} for {n}" for form, n in pd.Series([s.form for s in surfaces]).value_counts().items())
     with_rate = [target for target in targets if any(not rate.why for rate in law_by_target[target].exchange)]
-    title = f"After {arm}, {len(with_rate)} of {count_of(len(targets), 'surface')} rise along both sizes (95 % CI)"
+    title = f"After {arm}, {len(with_rate)} of {count_of(len(targets), 'surface')} give an exchange rate"
     errors = pd.Series([surface.held_out.get(surface.form) for surface in surfaces], dtype=float).dropna()
     held_out = f"held-out errors up to {number_text(max(errors))}" if len(errors) else "no form could be held out"
     caption = (
@@ -126,7 +126,8 @@ def exchange_rates_by_pair(table: pd.DataFrame) -> Figure:
     hidden = f" {n_hidden} more pairs are in the CSV alone." if n_hidden else ""
     caption = (
         "Ratio of the fitted surface's slopes, with 95 % CIs over seeds, languages, test examples and rival forms. "
-        f"Not defined where a slope's CI includes 0. n = {count_of(len(defined), 'rate')}.{hidden}"
+        "Not defined where a slope's CI is not above 0, the fit is too coarse or ruled out, or the forms disagree. "
+        f"n = {count_of(len(defined), 'rate')}.{hidden}"
     )
     by_pair = join_words(
         f"{row.target} after {row.arm} at the {row.place} {three_digits(row.tokens)}"

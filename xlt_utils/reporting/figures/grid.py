@@ -20,14 +20,15 @@ SYMBOLS = {"tokens": "P", "examples": "I"}
 
 
 def score_surface(runs: pd.DataFrame, arm: str = "", missing_cells: Sequence[dict] = ()) -> Figure:
-    """Zero-shot score over P and I as heat maps, a panel per target; cells without a run are hatched.
+    """Zero-shot score over P and I as heat maps, a panel per target that the study tests after the arm; cells without
+    a run are hatched.
 
     Args:
         runs: as `transfer_scores.zero_shot` gives them.
         arm: the intermediate arm.
-        missing_cells: coordinates of cells without a record.
+        missing_cells: coordinates of cells without a record, and their `targets`.
     """
-    targets = canvas.target_order(runs["target"])
+    targets = _targets_after(runs, arm, missing_cells)
     tables = [transfer_scores.score_surface_table(runs, target, arm, missing_cells) for target in targets]
     of_arm = runs[(runs["arm"] == arm) | (runs["examples"] == 0)]
     cells = ["target", "tokens", "examples"]
@@ -66,7 +67,8 @@ def score_surface(runs: pd.DataFrame, arm: str = "", missing_cells: Sequence[dic
 
 
 def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> Figure:
-    """Zero-shot score along one size, a line per rung of the other, a dot per seed.
+    """Zero-shot score along one size, a line per rung of the other, a dot per seed; along I only the targets that the
+    study tests after the arm.
 
     Args:
         runs: as `transfer_scores.zero_shot` gives them.
@@ -74,8 +76,10 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
         arm: the intermediate arm.
     """
     other = "examples" if axis == "tokens" else "tokens"
-    targets = canvas.target_order(runs["target"])
-    part = runs[(runs["arm"] == arm) | (runs["examples"] == 0)]
+    after_arm = _targets_after(runs, arm)
+    targets = canvas.target_order(runs["target"]) if axis == "tokens" else after_arm
+    part = runs[((runs["arm"] == arm) & runs["target"].isin(after_arm)) | (runs["examples"] == 0)]
+    part = part[part["target"].isin(targets)]
     data = part.assign(counts=canvas.counting(part))[["target", "seed", axis, other, "zero_shot", "counts"]]
     data = data.sort_values(["target", other, axis, "seed"])
     n_seeds = data["seed"].nunique()
@@ -99,6 +103,9 @@ def scaling_curves(runs: pd.DataFrame, axis: str = "tokens", arm: str = "") -> F
     scores = data["zero_shot"].where(data["counts"])
     table = data.assign(zero_shot=scores)
     ladders = table.pivot_table(index=["target", "seed", other], columns=axis, values="zero_shot", dropna=False)
+    if axis == "tokens":
+        lines_at, targets_of = (ladders.index.get_level_values(name) for name in (other, "target"))
+        ladders = ladders[(lines_at == 0) | targets_of.isin(after_arm)]
     # only lines with both ends, seed by seed: a missing rung would pass for a movement
     climbs = (ladders.iloc[:, -1] - ladders.iloc[:, 0]).dropna() if len(rungs) > 1 else pd.Series(dtype=float)
     changes = climbs.groupby(level="target").mean().reindex(targets).dropna() if len(climbs) else climbs
@@ -198,17 +205,20 @@ def gain_map(gains: pd.DataFrame, arm: str) -> Figure:
 
 
 def completeness(runs: pd.DataFrame, missing_cells: Sequence[dict] = ()) -> Figure:
-    """How many seeds have every target at each place of the grid.
+    """How many seeds have, at each place of the grid, every target that the study tests there.
 
     Args:
         runs: as `transfer_scores.zero_shot` gives them.
-        missing_cells: coordinates of cells without a record.
+        missing_cells: coordinates of cells without a record, and their `targets`.
     """
     grid, single = transfer_scores.grid_places(runs, missing_cells), canvas.single_targets(runs)
-    n_targets = single["target"].nunique()
+    n_asked = {
+        arm: len(transfer_scores.asked_targets(runs, arm, missing_cells) - set(MEANS.values()))
+        for arm in grid["arm"].unique()
+    }
     scored = single.dropna(subset=["zero_shot"]).groupby(transfer_scores.PLACE)["target"].nunique().rename("targets")
     grid = grid.merge(scored.reset_index(), how="left", on=transfer_scores.PLACE).fillna({"targets": 0})
-    grid["complete"] = grid["targets"] == n_targets
+    grid["complete"] = grid["targets"] == grid["arm"].map(n_asked)
     data = grid.groupby(["arm", "examples", "tokens"])["complete"].agg(seeds="sum", wanted="size").reset_index()
     seeds, planned = (
         data.pivot(index=["arm", "examples"], columns="tokens", values=column) for column in ("seeds", "wanted")
@@ -232,11 +242,17 @@ def completeness(runs: pd.DataFrame, missing_cells: Sequence[dict] = ()) -> Figu
     if n_complete < n_cells:
         title = f"{n_cells - n_complete} of {n_cells} places are incomplete"
     caption = (
-        "Seeds with every target in every language, out of those planned; hatched: none. Rows: arm and I. "
-        f"n = {count_of(n_cells, 'place')} of the grid."
+        "Seeds with every target that is tested there, in every language, out of those planned; hatched: none. "
+        f"Rows: arm and I. n = {count_of(n_cells, 'place')} of the grid."
     )
-    alt = f"{n_complete} of {n_cells} places of the grid have all their {n_targets} targets."
+    alt = f"{n_complete} of {n_cells} places of the grid have all the targets that are tested there."
     return Figure("completeness", drawing, data, title, caption, alt)
+
+
+def _targets_after(runs: pd.DataFrame, arm: str, missing_cells: Sequence[dict] = ()) -> list[str]:
+    """The targets with runs that the study tests after an arm, in the order of their panels."""
+    asked = transfer_scores.asked_targets(runs, arm, missing_cells)
+    return canvas.target_order(runs.loc[runs["target"].isin(asked), "target"])
 
 
 def _grid_heat_map(axes: Axes, rows: pd.DataFrame, value: str, limits: tuple[float, float], **style) -> None:
