@@ -67,7 +67,7 @@ def test_the_head_learns_and_the_encoder_keeps_every_bit(headless, warmed, text)
     assert changed == set(encoders.head_parameters(objective.model))
     assert all(weights.requires_grad for weights in objective.parameters())
     knows_nothing = math.log(len(text.tokenizer))
-    assert result.facts["last loss"] < knows_nothing - 1 < result.facts["first loss"]
+    assert result.facts["last loss"] < knows_nothing - 0.5 < result.facts["first loss"]
 
 
 def test_it_ends_when_the_loss_settles_or_at_the_most_tokens(headless, warmed, text, tmp_path):
