@@ -21,6 +21,12 @@ def score(task: str, language: str, seed: int, tokens: int, examples: int) -> fl
     return float(base + 0.002 * np.sqrt(examples))
 
 
+def scattered(task, language, seed, tokens, examples):
+    """Gains that differ from seed to seed."""
+    gain = 0.1 * (examples / 4096) ** 0.5 * (1 + 0.5 * ((seed * 7 + tokens // 1000) % 5 - 2))
+    return 0.5 + gain + 0.01 * (len(language + task) + seed % 3)
+
+
 def study(
     folder: Path,
     seeds: tuple = (0, 1),

@@ -5,6 +5,7 @@ torch."""
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -51,27 +52,35 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline import scheduler
-    from xlt_utils.pipeline.plan import make_plan, plan_text
-    from xlt_utils.pipeline.speed import assume_speed
+    from xlt_utils.pipeline import pilot, scheduler, trade
+    from xlt_utils.pipeline.plan import make_plan, plan_text, seed_seconds
+    from xlt_utils.pipeline.speed import assume_speed, measure_speed
     from xlt_utils.records.record import is_done
 
     study, grid = _grid(arguments.study)
+    earlier = pilot.read_pilot(arguments.pilot) if arguments.pilot else None
+    jobs = arguments.jobs or (1 if arguments.gpu else scheduler.default_jobs(study))
     if arguments.gpu:
-        study_plan = make_plan(study, grid, arguments.jobs or 1, assume_speed(study, arguments.gpu))
-        print(plan_text(study.name, study_plan, 0, "GPU time"))
+        speed, done, time = assume_speed(study, arguments.gpu), 0, "GPU time"
+    else:
+        _check_data(arguments.study, study)
+        speed, time = measure_speed(study, grid[0].parameters["data"]), "core time"
+        done = sum(is_done(cell.folder, cell.hash) for cell in grid)
+    print(plan_text(study.name, make_plan(study, grid, jobs, speed), done, time))
+    if arguments.gpu:
         print(
             f"at {flops_text(arguments.gpu)} FLOPs a second, every example as long as the study allows: "
             "upper bounds, nothing read"
         )
-    else:
-        _check_data(arguments.study, study)
-        study_plan = make_plan(study, grid, arguments.jobs or scheduler.default_jobs(study))
-        print(plan_text(study.name, study_plan, sum(is_done(cell.folder, cell.hash) for cell in grid)))
-    if arguments.pilot:
-        from xlt_utils.pipeline.pilot import pilot_text
 
-        print(pilot_text(study, arguments.pilot))
+    def price(changed: "Study") -> float:
+        return seed_seconds(changed, grid[0].parameters["data"], speed)
+
+    print(trade.prices_text(study, price, earlier))
+    if earlier:
+        print(pilot.pilot_text(study, earlier))
+    if arguments.budget:
+        print(trade.budget_text(study, price, arguments.budget * jobs, earlier))
     return 0
 
 
@@ -194,6 +203,8 @@ def _parser() -> argparse.ArgumentParser:
         "or of its published report"
     )
     command.add_argument("--pilot", metavar="FOLDER", help=text)
+    text = "say how many seeds fit into so much time, such as 2h or 90min, and what to leave out for more"
+    command.add_argument("--budget", type=_seconds, metavar="TIME", help=text)
     command = add("run", _run, study, "run what is missing of a study, then its report; safe to repeat")
     command.add_argument("--jobs", **jobs)
     text = "where to run: a folder of workflow/profiles (default: %(default)s)"
@@ -246,6 +257,13 @@ def _rate(text: str) -> float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"expected FLOPs a second such as 1e14, not {text!r}")
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(min|h|d)", text)
+    if match is None or not float(match[1]):
+        raise argparse.ArgumentTypeError(f"expected a time such as 90min, 2h or 3d, not {text!r}")
+    return float(match[1]) * {"min": 60, "h": 3600, "d": 86400}[match[2]]
 
 
 def _size(text: str) -> int:

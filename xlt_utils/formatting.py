@@ -1,7 +1,7 @@
 """Numbers, sizes, durations and lists as text, for tables, figures, sentences and messages. Numbers go in, short text
 comes out: the same number looks the same everywhere. Only the standard library is imported, so `xlt` starts fast."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite
 
 UNITS = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
@@ -71,6 +71,12 @@ def seconds_text(seconds: float | None) -> str:
 def count_of(n: int, noun: str) -> str:
     """A count with its noun: 1 seed, 3 seeds."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    """The rows of a table as indented lines, in columns of equal width."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
 
 
 def join_words(parts: Iterable[str]) -> str:

@@ -11,16 +11,10 @@ from xlt_utils.pipeline import pilot, publish
 from xlt_utils.reporting.findings import gather_findings
 
 
-def scattered(task, language, seed, tokens, examples):
-    """Gains that differ from seed to seed."""
-    gain = 0.1 * (examples / 4096) ** 0.5 * (1 + 0.5 * ((seed * 7 + tokens // 1000) % 5 - 2))
-    return 0.5 + gain + 0.01 * (len(language + task) + seed % 3)
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pilot") / "earlier"
-    simulated.study(folder, seeds=(0, 1, 2, 3), tasks=("sst", "udpos"), truth=scattered, notebooks=False)
+    simulated.study(folder, seeds=(0, 1, 2, 3), tasks=("sst", "udpos"), truth=simulated.scattered, notebooks=False)
     return folder
 
 
@@ -32,7 +26,7 @@ def study_of(tmp_path, seeds: int):
 
 def test_as_many_seeds_as_the_pilot_see_what_the_pilot_sees_and_more_seeds_see_more(runs, tmp_path):
     def visible(seeds: int) -> dict[str, float]:
-        text = pilot.pilot_text(study_of(tmp_path, seeds), runs)
+        text = pilot.pilot_text(study_of(tmp_path, seeds), pilot.read_pilot(runs))
         assert f"what {seeds} seeds would show with 80 % power, all else as in earlier (4 seeds)" in text
         assert "not tested, or not learnt, there: panx after mnli" in text
         return {target: float(gain) for target, gain in re.findall(r"^  (\w+) +mnli +(\S+)", text, re.M)}
@@ -51,16 +45,16 @@ def test_a_published_report_is_a_pilot_too(runs, tmp_path):
         for record in runs.rglob("record.json"):
             archive.write(record, record.relative_to(runs))
     study = study_of(tmp_path, 4)
-    assert pilot.pilot_text(study, folder) == pilot.pilot_text(study, runs)
+    assert pilot.pilot_text(study, pilot.read_pilot(folder)) == pilot.pilot_text(study, pilot.read_pilot(runs))
 
 
 def test_a_folder_that_says_nothing_of_the_study_is_refused(runs, tmp_path):
     study = study_of(tmp_path, 4)
     with pytest.raises(pilot.NoPilot, match=r"--pilot .*nowhere: no record below this folder"):
-        pilot.pilot_text(study, tmp_path / "nowhere")
+        pilot.read_pilot(tmp_path / "nowhere")
     simulated.study(tmp_path / "one", seeds=(0,), tasks=("sst",), notebooks=False)
     with pytest.raises(pilot.NoPilot, match="one seed says nothing of the noise between seeds"):
-        pilot.pilot_text(study, tmp_path / "one")
+        pilot.read_pilot(tmp_path / "one")
     other = study.model_copy(update={"target": study.target.model_copy(update={"tasks": ["panx"]})})
     with pytest.raises(pilot.NoPilot, match="has the targets sst, udpos and the arms mnli"):
-        pilot.pilot_text(other, runs)
+        pilot.pilot_text(other, pilot.read_pilot(runs))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from headless import save_headless
+from machine_speed import MEASURED
 from small_study import GOOD, load
 
 from xlt_utils import paths
@@ -13,19 +14,8 @@ from xlt_utils.formatting import duration
 from xlt_utils.pipeline import plan, speed
 from xlt_utils.records.record import write_record
 from xlt_utils.study import cells
-from xlt_utils.training import encoders
 
 SMALL = GOOD.replace("vocabulary: 1k}", "vocabulary: 1k}\n  vocabulary_sample: 2k").replace("1.6M", "200k")
-
-MEASURED = speed.Speed(
-    config=encoders.make_config("modernbert", layers=2, width=32, heads=2, vocabulary=1000, length=64),
-    weights=100_000,
-    masked_token=1e-5,
-    labelled_token=1e-5,
-    step=1e-3,
-    tested_token=1e-6,
-    mean_lengths=lambda name: (20.0, 20.0),
-)
 
 
 @pytest.fixture(scope="module")

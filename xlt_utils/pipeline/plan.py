@@ -23,8 +23,6 @@ CELL_OVERHEAD_SECONDS = {"warm": 1.2, "cold": 9.0}
 NOTEBOOK_OVERHEAD_SECONDS = 1.2  # of a notebook besides its steps: loading, tables, figures, checkpoints
 RUN_OVERHEAD_SECONDS = 15.0  # of a whole run: imports of the warm server, Snakemake, the report
 RECORD_BYTES = 2e5  # of a cell's record, notebooks and logs
-WHOLE_TEST_SET = 2_000  # examples of a test set that is read whole, about
-WHOLE_MINING_SET = 10_000  # sentences of a side in bitext mining, about
 
 
 @dataclass
@@ -115,6 +113,20 @@ def make_plan(study: Study, grid: list[cells.Cell], jobs: int, speed: Speed | No
     )
 
 
+def seed_seconds(study: Study, data: str, speed: Speed) -> float:
+    """The core seconds of one seed of a study, however many it has.
+
+    Args:
+        study: the study.
+        data: the place of its data, as `loading.locate` gives it.
+        speed: of the machine.
+    """
+    one = study.model_copy(update={"seeds": study.seeds[:1]})
+    overhead = _overhead_seconds([])
+    grid = cells.expand_study(one, data, "")  # hashes do not matter
+    return sum(_work(cell, one, speed, overhead).seconds for cell in grid)
+
+
 def longest_chain(grid: list[cells.Cell], seconds: dict[str, float]) -> float:
     """The seconds of the longest chain of cells that must run one after another, however many run at a time."""
     ends: dict[str, float] = {}
@@ -154,7 +166,7 @@ def _work(cell: cells.Cell, study: Study, speed: Speed, overhead: float) -> Work
         work = _target_work(cell, speed)
     length = work.tokens / work.examples if work.examples else study.pretrain.length
     work.flops += speed.flops(work.tested_tokens, length, training=False)
-    work.seconds = overhead + work.seconds + work.tested_tokens * speed.tested_token
+    work.seconds += overhead
     return work
 
 
@@ -170,13 +182,14 @@ def _pretraining_work(cell: cells.Cell, shares_trunk: bool, speed: Speed) -> Wor
         head_flops = speed.flops(most, length, training=False, predicted=2 * mask_rate)
         seconds += head_flops / speed.flops(1, length, predicted=mask_rate) * speed.masked_token
         tokens, flops = tokens + most, flops + head_flops
+    tested_tokens = 32 * length * len(parameters["languages"])
     return Work(
         tokens=tokens,
         examples=tokens / length,
-        tested_tokens=32 * length * len(parameters["languages"]),
+        tested_tokens=tested_tokens,
         flops=flops,
         bytes=RECORD_BYTES + _checkpoint_bytes(speed, shares_trunk),
-        seconds=seconds,
+        seconds=seconds + tested_tokens * speed.masked_token / 3,
     )
 
 
@@ -193,13 +206,15 @@ def _intermediate_work(cell: cells.Cell, shares_trunk: bool, speed: Speed) -> Wo
         seconds=masked_tokens * speed.masked_token,
     )
     for name in parameters["tasks"]:
-        example_length, item_length = speed.mean_lengths(name)
+        length = parameters["settings"].get(name, {}).get("length", parameters["length"])
+        task = speed.task(name, length, parameters["batch"])
         task_examples = examples * (1 - parameters["mlm_share"]) / len(parameters["tasks"])
-        tokens = task_examples * item_length
+        tokens = task_examples * task.item_tokens
+        tested = min(parameters["evaluation_examples"] or task.examples, task.examples)
         work.tokens += tokens
-        work.tested_tokens += (parameters["evaluation_examples"] or WHOLE_TEST_SET) * example_length
-        work.flops += speed.flops(tokens, item_length)
-        work.seconds += tokens * speed.labelled_token + task_examples / parameters["batch"] * speed.step
+        work.tested_tokens += tested * task.tokens
+        work.flops += speed.flops(tokens, task.item_tokens)
+        work.seconds += task_examples / parameters["batch"] * task.step + tested * task.tested
     return work
 
 
@@ -207,20 +222,20 @@ def _target_work(cell: cells.Cell, speed: Speed) -> Work:
     """Fine-tuning on each task that trains, and the test of each in all languages under each perturbation."""
     work = Work()
     for name in cell.parameters["tasks"]:
-        task, (length, _) = TASKS[name], speed.mean_lengths(name)
         parameters = cell.parameters | cell.parameters["settings"].get(name, {})
+        task, trains = speed.task(name, parameters["length"], parameters["batch"]), TASKS[name].trains
         languages = parameters["task_languages"].get(name, parameters["languages"])
-        test_sets = len(languages) + task.trains  # and English development data
-        sides = (1 if task.trains else 2) + len(parameters["perturbations"])
-        whole = WHOLE_MINING_SET if task.format == "mining" else WHOLE_TEST_SET
-        work.tested_tokens += sides * length * (parameters["evaluation_examples"] or whole) * test_sets
-        if task.trains:
+        test_sets = len(languages) * (1 + len(parameters["perturbations"])) + trains  # and English development data
+        tested = test_sets * min(parameters["evaluation_examples"] or task.examples, task.examples)
+        work.tested_tokens += tested * task.tokens * (1 if trains else 2)
+        work.seconds += tested * task.tested
+        if trains:
             examples = parameters["examples"] * parameters["epochs"]
             work.examples += examples
-            work.tokens += examples * length
-            work.flops += speed.flops(examples * length, length)
-            work.seconds += examples / parameters["batch"] * speed.step
-    work.seconds += work.tokens * speed.labelled_token
+            work.tokens += examples * task.tokens
+            work.flops += speed.flops(examples * task.tokens, task.item_tokens)
+            items = examples * task.tokens / task.item_tokens
+            work.seconds += items / parameters["batch"] * task.step
     return work
 
 

@@ -8,7 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ from xlt_utils.errors import Fault
 from xlt_utils.study.schema import Study
 
 SAMPLE = 200  # examples whose mean length stands for the task's
-MEASURED_SECONDS = 2.0  # of training steps a measurement
+TESTED_SAMPLE = 48  # examples whose test is timed
+MEASURED_SECONDS = 1.5  # of training steps a measurement
+WHOLE_TEST_SET = 2_000  # examples of a test set that is not read, about
+WHOLE_MINING_SET = 10_000  # sentences of a side in bitext mining that is not read, about
 
 # Layers, width, heads and vocabulary of checkpoints that a plan can assume where the hub is out of reach (Conneau et
 # al. 2020, arXiv 1911.02116, table 8).
@@ -33,28 +36,40 @@ class UnknownShape(Fault):
 
 
 @dataclass(frozen=True)
+class TaskSpeed:
+    """What one task costs at its own length and batch.
+
+    Attributes:
+        tokens: of an example on average, all of its rows together.
+        item_tokens: of its items, of which phase 2 trains on one for each example.
+        step: seconds a step of training; 0 of a task that trains nothing.
+        tested: seconds a tested example, of retrieval and mining both sides.
+        examples: of its whole test set in a language.
+    """
+
+    tokens: float
+    item_tokens: float
+    step: float
+    tested: float
+    examples: int
+
+
+@dataclass(frozen=True)
 class Speed:
     """What training and testing an encoder costs on one machine.
 
     Attributes:
         config: the encoder's configuration, from which FLOPs follow.
         weights: the number of its weights, its masked-LM head included.
-        masked_token: seconds a token of masked-LM training.
-        labelled_token: seconds a token of training on labelled examples.
-        step: seconds a step of such training whatever it holds (wide vocabularies).
-        tested_token: seconds a tested token.
-        mean_lengths: from a task's name to the mean tokens of its examples, all of their rows together, and of their
-            items, of which phase 2 trains on one for each example.
+        masked_token: seconds a token of masked-LM training; a tested one counts as a third.
+        task: the speed of a task, by its name, its length in tokens and its batch.
         brings_head: whether the encoder's masked-LM head is its own; else one is trained before P counts.
     """
 
     config: Any
     weights: int
     masked_token: float
-    labelled_token: float
-    step: float
-    tested_token: float
-    mean_lengths: Callable[[str], tuple[float, float]]
+    task: Callable[[str, int, int], TaskSpeed]
     brings_head: bool = True
 
     def flops(self, tokens: float, length: float, *, training: bool = True, predicted: float = 0.0) -> float:
@@ -81,23 +96,12 @@ def measure_speed(study: Study, data: str) -> Speed:
     hardware.prepare(study.threads)
     model: Any
     model, brings_head = encoders.starting_encoder(**encoder, seed=0, vocabulary=len(tokenizer), length=phase.length)
-    masked_token = 0.0
-    if any(rung.tokens for rung in phase.rungs) or any(arm.mlm_share for arm in study.intermediate.arms):
-        batch = functools.partial(_random_masked_batch, study, model.config.vocab_size)
-        masked_token = _step_seconds(objectives.MaskedLM(model), batch) / (phase.batch * phase.length)
-    trained = [name for name in study.target.tasks if TASKS[name].trains]
-    trained += [name for arm in study.intermediate.arms for name in arm.tasks]
-    labelled_token = step = tested_token = 0.0
-    if trained:
-        labelled_token, step, tested_token = _labelled_seconds(study, data, model, tokenizer, trained[0])
+    batch = functools.partial(_random_masked_batch, study, model.config.vocab_size)
     return Speed(
         config=model.config,
         weights=sum(weight.numel() for weight in model.parameters()),
-        masked_token=masked_token,
-        labelled_token=labelled_token,
-        step=step,
-        tested_token=tested_token,
-        mean_lengths=functools.cache(functools.partial(_mean_lengths, study, data, tokenizer)),
+        masked_token=_step_seconds(objectives.MaskedLM(model), batch) / (phase.batch * phase.length),
+        task=functools.cache(functools.partial(_measure_task, study, data, model, tokenizer)),
         brings_head=brings_head,
     )
 
@@ -131,51 +135,59 @@ def assume_speed(study: Study, rate: float) -> Speed:
     config = encoders.make_config(architecture, **shape, length=length)
     with torch.device("meta"):
         model = AutoModelForMaskedLM.from_config(config)
-    labelled_length = study.target.length
+
+    def task(name: str, length: int, batch: int) -> TaskSpeed:
+        tokens = length * ROWS_PER_EXAMPLE.get(name, 1)
+        sides = 1 if TASKS[name].trains else 2
+        step = batch * length * costs.count_flops(config, 1, length) / rate
+        tested = sides * tokens * costs.count_flops(config, 1, length, training=False) / rate
+        whole = WHOLE_MINING_SET if TASKS[name].format == "mining" else WHOLE_TEST_SET
+        return TaskSpeed(tokens, tokens, step, tested, whole)
+
     return Speed(
         config=config,
         weights=sum(weight.numel() for weight in model.parameters()),
         masked_token=costs.count_flops(config, 1, length, predicted=study.pretrain.mask_rate) / rate,
-        labelled_token=costs.count_flops(config, 1, labelled_length) / rate,
-        step=0.0,
-        tested_token=costs.count_flops(config, 1, labelled_length, training=False) / rate,
-        mean_lengths=lambda name: (_longest(study, name) * ROWS_PER_EXAMPLE.get(name, 1),) * 2,
+        task=task,
     )
 
 
-def _labelled_seconds(study: Study, data: str, model: Any, tokenizer: Any, name: str) -> tuple[float, float, float]:
-    """Seconds a trained token, a step and a tested token of a task's real examples.
-
-    A batch costs its padded size, so these are seconds a real token, padding paid for. A whole batch and a quarter of
-    one show what a step costs whatever it holds.
-    """
+def _measure_task(study: Study, data: str, model: Any, tokenizer: Any, name: str, length: int, batch: int) -> TaskSpeed:
+    """Train and test a task for a few seconds on its own examples, at its own length; a test in one language stands for
+    all, and a step costs its padded size."""
     import numpy as np
 
     from xlt_utils.data import labelled
-    from xlt_utils.evaluation import predict
+    from xlt_utils.evaluation import evaluate
     from xlt_utils.training import batches, encoding, objectives
 
     task = labelled.complete_task(name, data)
-    encoded = encoding.encode(labelled.SplitRef(task, "train", data, limit=SAMPLE), tokenizer, study.target.length)
-    objective = objectives.TaskHead(model, task, 0)
-    (quarter_seconds, quarter_tokens), (seconds, tokens) = (
-        (
-            _step_seconds(objective, batches.epoch_batches(encoded, np.arange(len(encoded)), size, 0)),
-            size * len(encoded.tokens) / len(encoded),
-        )
-        for size in (max(1, study.target.batch // 4), study.target.batch)
-    )
-    token = seconds / tokens
-    if tokens > quarter_tokens:
-        token = max(0.0, seconds - quarter_seconds) / (tokens - quarter_tokens)
-    step = max(0.0, quarter_seconds - token * quarter_tokens)
-    objective.eval()
-    test = predict.predict_answers if task.format == "span" else predict.predict_labels
-    for _ in range(2):  # the first is the device's warm-up
+    is_target = name in study.target.tasks
+    part, language = ("test", study.target_languages(name)[-1]) if is_target else ("development", "en")
+    side = {"retrieval": "text", "mining": "foreign"}.get(task.format, "")
+    test = labelled.SplitRef(task, part, data, language, side=side)
+    config = evaluate.EvaluationConfig(data, tokenizer, length, TESTED_SAMPLE)
+    split = labelled.SplitRef(task, "train", data) if task.trains else test
+    encoded = encoding.encode(replace(split, limit=SAMPLE), tokenizer, length)
+    step = 0.0
+    if task.trains:
+        objective = objectives.TaskHead(model, task, 0)
+        step = _step_seconds(objective, batches.epoch_batches(encoded, np.arange(len(encoded)), batch, 0))
+        objective.eval()
+        seconds = _seconds(lambda: evaluate.evaluate_task(objective, part, [language], config))
+    else:
+        seconds = _seconds(lambda: evaluate.evaluate_retrieval(model, task, [language], config))
+    whole = len(labelled.read_examples(test))
+    lengths = len(encoded.tokens) / len(encoded.ids), len(encoded.tokens) / len(encoded)
+    return TaskSpeed(*lengths, step, seconds / min(TESTED_SAMPLE, whole), whole)
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    """How long a call takes the second time: the first encodes what it reads, and warms the device up."""
+    for _ in range(2):
         began = time.perf_counter()
-        test(objective, encoded)
-        test_seconds = time.perf_counter() - began
-    return token, step, test_seconds / len(encoded.tokens)
+        call()
+    return time.perf_counter() - began
 
 
 def _random_masked_batch(study: Study, vocabulary: int, step: int) -> dict[str, Any]:
@@ -186,28 +198,6 @@ def _random_masked_batch(study: Study, vocabulary: int, step: int) -> dict[str, 
     phase = study.pretrain
     ids = torch.randint(5, vocabulary, (phase.batch, phase.length))
     return {"input_ids": ids, "labels": ids.where(torch.rand(ids.shape) < phase.mask_rate, IGNORED)}
-
-
-def _mean_lengths(study: Study, data: str, tokenizer: Any, name: str) -> tuple[float, float]:
-    """The mean tokens of a task's examples and of their items, from a sample of them."""
-    from xlt_utils.data import labelled
-    from xlt_utils.training import encoding
-
-    task = labelled.complete_task(name, data)
-    part, language, side = "train", "en", ""
-    if not task.trains:
-        part, language = "test", study.target_languages(name)[-1]
-        side = {"retrieval": "text", "mining": "foreign"}[task.format]
-    longest = _longest(study, name)
-    split = labelled.SplitRef(task, part, data, language, limit=SAMPLE, side=side)
-    encoded = encoding.encode(split, tokenizer, longest)
-    return len(encoded.tokens) / len(encoded.ids), len(encoded.tokens) / len(encoded)
-
-
-def _longest(study: Study, name: str) -> int:
-    """The most tokens that a row of a task may have."""
-    settings = study.target.settings.get(name) or study.intermediate.settings.get(name)
-    return (settings and settings.length) or max(study.intermediate.length, study.target.length)
 
 
 def _step_seconds(objective: Any, batch_at: Callable[[int], dict]) -> float:
