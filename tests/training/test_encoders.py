@@ -14,7 +14,8 @@ SHAPE = {"layers": 2, "width": 32, "heads": 2, "vocabulary": 500, "length": 32}
 
 @pytest.mark.parametrize("architecture", ["modernbert", "xlm-roberta"])
 def test_a_checkpoint_is_one_that_transformers_reads(architecture, vocabulary, tmp_path):
-    model = encoders.create_encoder(encoders.make_config(architecture, **SHAPE), seed=1)
+    shape = SHAPE | {"vocabulary": len(vocabulary.tokenizer)}
+    model = encoders.create_encoder(encoders.make_config(architecture, **shape), seed=1)
     encoders.save_encoder(model, vocabulary.tokenizer, tmp_path)
     again, tokenizer = encoders.load_encoder(tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))

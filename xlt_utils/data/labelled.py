@@ -275,7 +275,7 @@ def _validate_example(task: Task, source: Source, row: dict) -> str | None:
 
 def _validate_answers(task: Task, row: dict) -> str | None:
     texts_and_starts = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
-    row["answers"] = [{"text": text, "start": start} for text, start in texts_and_starts if text]
+    row["answers"] = [{"text": text, "start": start} for text, start in texts_and_starts if text.strip()]
     for answer in row["answers"]:
         in_context = row["context"][answer["start"] : answer["start"] + len(answer["text"])]
         if in_context != answer["text"]:
@@ -290,8 +290,8 @@ def _label_index(label: int | str, source: Source, task: Task) -> int | str:
     """The label's index in the task's labels, or the reason why its example is left out."""
     if label in (-1, "-1"):
         return "labelled -1"
-    if isinstance(label, int) and label >= len(source.labels):
-        raise ValueError(f"the label {label} is beyond {', '.join(source.labels)}")
+    if isinstance(label, int) and not 0 <= label < len(source.labels):
+        raise ValueError(f"the label {label} is none of 0 to {len(source.labels) - 1} ({', '.join(source.labels)})")
     name = label if isinstance(label, str) else source.labels[label]
     if name in source.dropped:
         return f"labelled {name}"

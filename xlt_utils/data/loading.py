@@ -5,6 +5,8 @@ data set, config, split, columns, their types, label names."""
 import functools
 import hashlib
 import json
+import os
+import re
 import string
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -71,17 +73,38 @@ def locate(data: str, settings: dict | None = None) -> str:
 def data_fingerprint(data: str) -> str:
     """The sha256 of all files in a mirror folder, names and bytes (of the hub: its name), and in paths.LOCAL.
 
-    The microworld's manifest does not count: it says which code wrote the data, and the data are hashed anyway.
+    Of a data set's README only its YAML counts, which says where its files are. Hidden files and folders do not count,
+    nor does the microworld's manifest: it says which code wrote the data, and the data are hashed anyway.
     """
     digest = hashlib.sha256(b"hub" if data == "hub" else b"")
     for folder in [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]:
-        for file in sorted(folder.rglob("*")):
-            is_manifest = file == folder / microworld.WORLD_MANIFEST
-            if file.is_file() and file.suffix not in (".md", ".lock") and not is_manifest:
-                digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
-                with open(file, "rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+        for file in walk_files(folder):
+            if file.suffix == ".lock" or file == folder / microworld.WORLD_MANIFEST:
+                continue
+            name = file.relative_to(folder)
+            if file.suffix == ".md":
+                if text := _front_matter(file):
+                    digest.update(f"{name}\0{text}\0".encode())
+                continue
+            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+            with open(file, "rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
+
+
+def walk_files(folder: Path) -> list[Path]:
+    """The files below a folder in the order of their names, those behind symbolic links too, without hidden ones."""
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(file for file in found if file.is_file())
+
+
+def _front_matter(file: Path) -> str:
+    """The YAML between the lines `---` at the top of a README; "" where there is none."""
+    match = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", file.read_text(encoding="utf-8", errors="replace"), re.S)
+    return match[1] if match else ""
 
 
 def _fill_in(pattern: str, language: str | None) -> str:

@@ -19,6 +19,10 @@ N_BEST = 20  # first and last tokens of an answer that are combined (SQuAD's n-b
 MAX_ANSWER_TOKENS = 30
 
 
+class NotFinite(ValueError):
+    """Weights that give no numbers: what they predict would be scored as if it were a guess."""
+
+
 @torch.inference_mode()
 def predict_labels(objective: TaskHead, encoded: Encoded) -> list:
     """The predicted label of each example: an index, or for tagging a list of them, one a word."""
@@ -90,6 +94,8 @@ def sentence_vectors(model: PreTrainedModel, encoded: Encoded) -> np.ndarray:
             output = model.base_model(batch["input_ids"].to(device), attention_mask=mask, output_hidden_states=True)
         for layer, hidden in enumerate(output.hidden_states):
             means[layer, places] = mean_of_tokens(hidden.float(), mask).cpu().numpy()
+    if not np.isfinite(means).all():
+        raise NotFinite("sentence vectors are not finite: the encoder's weights, or its precision, are broken")
     return means
 
 
@@ -107,7 +113,10 @@ def held_out_loss(objective: MaskedLM, text: Corpus, mask_rate: float) -> dict[s
 
 def _logits(objective: TaskHead, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     with hardware.autocast():
-        return objective.logits({name: tensor.to(hardware.device()) for name, tensor in batch.items()}).float()
+        logits = objective.logits({name: tensor.to(hardware.device()) for name, tensor in batch.items()}).float()
+    if logits.isnan().any():
+        raise NotFinite(f"{objective.task.name}: predictions are not finite: the weights, or the precision, are broken")
+    return logits
 
 
 def _by_length(encoded: Encoded) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:

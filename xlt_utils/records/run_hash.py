@@ -19,6 +19,8 @@ PROVENANCE = "provenance.json"  # beside the runs: what a study file says of its
 # hash as the hashes of its inputs.
 UNHASHED_PARAMETERS = ("study", "data", "out", "previous", "checkpoint", "runs", "cells", "missing", "report")
 
+UNREAD = (".md", ".bin", ".h5", ".msgpack", ".onnx", ".ot", ".pt", ".pth")  # files of a checkpoint that no run reads
+
 
 def hash_run(phase: str, parameters: dict[str, Any], code: str, data: str, inputs: Sequence[str]) -> str:
     """The hash of a run, the same on every machine and for every order of the parameters.
@@ -39,10 +41,11 @@ def hash_run(phase: str, parameters: dict[str, Any], code: str, data: str, input
 
 @cache
 def _checkpoint_hash(folder: Path) -> str:
-    """The sha256 of a checkpoint folder's files, names and bytes."""
+    """The sha256 of a checkpoint folder's files, names and bytes, whatever a tokenizer's are called; without hidden
+    ones, prose and weights in formats that are never read."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*")):
-        if file.suffix in (".json", ".safetensors"):
+        if file.is_file() and file.name[0] != "." and file.suffix not in UNREAD:
             digest.update(f"{file.name} {sha256_of_file(file)}\n".encode())
     return digest.hexdigest()
 

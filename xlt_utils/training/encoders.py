@@ -116,7 +116,7 @@ def load_encoder(start: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenize
 
     Raises:
         StartError: it is no checkpoint, has no safetensors (pickled weights run code when they are read), no fast
-            tokenizer, or code of its own.
+            tokenizer, code of its own, lacks weights of the encoder, or holds some that are not finite.
     """
     tokenizer = load_tokenizer(start)
     return _load_weights(start)[0], tokenizer
@@ -140,8 +140,23 @@ def _load_weights(start: str | Path, auto_class: Any = None, seed: int = 0) -> t
         )
     except (OSError, ValueError, ImportError) as error:
         raise StartError(f"{start}: no encoder to start from: {error}") from error
-    head = set(head_parameters(model))
-    return model, not head or not head <= set(report["missing_keys"])
+    head, missing = set(head_parameters(model)), set(report["missing_keys"])
+    _refuse_broken_weights(start, model, missing)
+    return model, not head or not head <= missing
+
+
+def _refuse_broken_weights(start: str | Path, model: PreTrainedModel, missing: set[str]) -> None:
+    """Raise StartError where weights of the encoder are `missing`, whose place transformers fills with random ones, or
+    any are not finite. A pooler is none of them: the study has its own."""
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+    lacking = [
+        name for name, _ in model.base_model.named_parameters() if prefix + name in missing and "pooler" not in name
+    ]
+    broken = [name for name, weights in model.named_parameters() if not torch.isfinite(weights).all()]
+    for fault, names in (("lacks weights of the encoder", lacking), ("holds weights that are not finite", broken)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise StartError(f"{start}: {fault}: {', '.join(names[:3])}{more}")
 
 
 def default_layer(layers: int) -> int:

@@ -3,7 +3,7 @@ encoded once, cached beside the runs, and read by every run that needs it. A bat
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Encoded:
         ids: the id of each example.
         pad: the id of the padding token.
         offsets: `(tokens, 2)` of spans: a context's characters under each token, -1 elsewhere.
+        segments: `(tokens,)` 0 and 1 where the tokenizer tells a pair's first text from its second; empty otherwise.
         options: rows of an item.
         facts: what was dropped, where the examples were read and, of a perturbation, the share of the words that it
             can change at all.
@@ -47,6 +48,7 @@ class Encoded:
     ids: np.ndarray
     pad: int
     offsets: np.ndarray
+    segments: np.ndarray
     options: int = 1
     facts: dict = field(default_factory=dict)
 
@@ -82,7 +84,8 @@ class Encoded:
         return replace(self, labels=labels)
 
     def batch(self, items: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Items as `input_ids` and `attention_mask (rows, time)`, with `labels` of the task's shape."""
+        """Items as `input_ids`, `attention_mask` and, of pairs that tell, `token_type_ids`, all `(rows, time)`, with
+        `labels` of the task's shape."""
         spans = self.rows(items)
         longest = max(span.stop - span.start for span in spans)
         # Few distinct widths: for each new one the device compiles its products again.
@@ -93,6 +96,10 @@ class Encoded:
             ids[line, : span.stop - span.start] = self.tokens[span]
             mask[line, : span.stop - span.start] = 1
         batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if len(self.segments):
+            segments = np.zeros_like(ids)
+            segments[mask.astype(bool)] = np.concatenate([self.segments[span] for span in spans])
+            batch["token_type_ids"] = torch.from_numpy(segments)
         if self.labels.ndim == 1 and len(self.labels) == len(self.tokens):
             labels = np.full_like(ids, IGNORED)
             labels[mask.astype(bool)] = np.concatenate([self.labels[span] for span in spans])
@@ -110,6 +117,7 @@ def encode(split: SplitRef, tokenizer: PreTrainedTokenizerFast, length: int) -> 
     def build(folder: Path) -> None:
         rows = labelled.read_examples(split)
         arrays: dict[str, np.ndarray] = {"labels": np.zeros(0, np.int64), "offsets": np.zeros((0, 2), np.int32)}
+        arrays["segments"] = np.zeros(0, np.int8)
         arrays |= _ENCODERS[split.task.format](rows, tokenizer, length, split.side)
         arrays["ids"] = np.array([row["id"] for row in rows])
         np.savez(folder / "encoded.npz", allow_pickle=False, **arrays)
@@ -140,22 +148,24 @@ def encode(split: SplitRef, tokenizer: PreTrainedTokenizerFast, length: int) -> 
 def _texts(rows: Examples, tokenizer, length: int, side: str) -> dict[str, np.ndarray]:
     """Sentences, or pairs, cut to `length` tokens."""
     columns = [side] if side in ("text", "text2") else [name for name in ("text", "text2") if name in rows[0]]
-    ids = tokenizer(*([row[name] for row in rows] for name in columns), truncation=True, max_length=length)["input_ids"]
+    encoded = tokenizer(*([row[name] for row in rows] for name in columns), truncation=True, max_length=length)
     labels = np.array([row["label"] for row in rows if "label" in row], dtype=np.int64)
-    return _flat(ids, np.arange(len(rows))) | {"labels": labels}
+    return _flat(encoded, np.arange(len(rows))) | {"labels": labels}
 
 
 def _choices(rows: Examples, tokenizer, length: int, side: str) -> dict[str, np.ndarray]:
     """Each option as a pair with the text before it (context and question); the longer of the two is cut."""
     texts = [" ".join(filter(None, (row["text"], row.get("text2")))) for row in rows for _ in row["options"]]
     options = [option for row in rows for option in row["options"]]
-    ids = tokenizer(texts, options, truncation=True, max_length=length)["input_ids"]
-    return _flat(ids, np.arange(len(rows))) | {"labels": np.array([row["label"] for row in rows], dtype=np.int64)}
+    encoded = tokenizer(texts, options, truncation=True, max_length=length)
+    return _flat(encoded, np.arange(len(rows))) | {"labels": np.array([row["label"] for row in rows], dtype=np.int64)}
 
 
 def _words(rows: Examples, tokenizer, length: int, side: str) -> dict[str, np.ndarray]:
     """Tagged words: the label is on a word's first token, and a sentence over `length` tokens continues in another
-    row, so that every word is scored (XTREME's rule)."""
+    row, so that every word is scored (XTREME's rule). Byte-level tokens hold the space before a word, so there each
+    word but the first has one."""
+    space = " " if "ByteLevel" in str(tokenizer.backend_tokenizer.pre_tokenizer) else ""
     tokens_of: dict[str, list[int]] = {}
     ids: list[list[int]] = []
     labels: list[list[int]] = []
@@ -163,7 +173,8 @@ def _words(rows: Examples, tokenizer, length: int, side: str) -> dict[str, np.nd
     for number, row in enumerate(rows):
         # The sentence's rows, each its tokens and their labels
         parts: list[tuple[list[int], list[int]]] = [([], [])]
-        for word, tag in zip(row["tokens"], row["label"], strict=True):
+        for place, (word, tag) in enumerate(zip(row["tokens"], row["label"], strict=True)):
+            word = space + word if place else word
             if word not in tokens_of:
                 tokens = tokenizer(word, add_special_tokens=False)["input_ids"][:room]
                 tokens_of[word] = tokens or [tokenizer.unk_token_id]
@@ -176,7 +187,7 @@ def _words(rows: Examples, tokenizer, length: int, side: str) -> dict[str, np.nd
             labels.append([IGNORED, *tags, IGNORED])
             sentences.append(number)
     flat = np.array(list(itertools.chain.from_iterable(labels)), dtype=np.int64)
-    return _flat(ids, np.array(sentences)) | {"labels": flat}
+    return _flat({"input_ids": ids}, np.array(sentences)) | {"labels": flat}
 
 
 def _spans(rows: Examples, tokenizer, length: int, side: str) -> dict[str, np.ndarray]:
@@ -201,16 +212,18 @@ def _spans(rows: Examples, tokenizer, length: int, side: str) -> dict[str, np.nd
         ]
         offsets += in_context
         labels.append(_answer_tokens(np.array(in_context), rows[number]["answers"]))
-    flat = _flat(windows["input_ids"], np.array(sentences)) | {"labels": np.array(labels, dtype=np.int64)}
+    flat = _flat(windows, np.array(sentences)) | {"labels": np.array(labels, dtype=np.int64)}
     return flat | {"offsets": np.array(offsets, dtype=np.int32)}
 
 
 def _answer_tokens(offsets: np.ndarray, answers: list[dict]) -> tuple[int, int]:
     """The first and last token of the first answer in a window with these `offsets (tokens, 2)`, or (0, 0) where the
-    window does not have all of it."""
+    window does not have all of it. White space at its ends does not count: no token of some tokenizers covers it."""
     if not answers:
         return 0, 0
-    start, stop = answers[0]["start"], answers[0]["start"] + len(answers[0]["text"])
+    text = answers[0]["text"]
+    start = answers[0]["start"] + len(text) - len(text.lstrip())
+    stop = start + len(text.strip())
     is_context = offsets[:, 0] >= 0
     inside = np.flatnonzero(is_context & (offsets[:, 1] > start) & (offsets[:, 0] < stop))
     context = offsets[is_context]
@@ -224,10 +237,17 @@ def _beginning(text: str, tokenizer, tokens: int) -> str:
     return text if len(offsets) <= tokens else text[: offsets[tokens - 1][1]]
 
 
-def _flat(ids: list[list[int]], sentences: np.ndarray) -> dict[str, np.ndarray]:
+def _flat(encoded: Mapping[str, Any], sentences: np.ndarray) -> dict[str, np.ndarray]:
+    """The rows of a tokenizer's answer in one array, and their segments where they tell one text from another."""
+    ids = encoded["input_ids"]
     starts = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64)
-    tokens = np.fromiter(itertools.chain.from_iterable(ids), dtype=np.int32, count=int(starts[-1]))
-    return {"tokens": tokens, "starts": starts, "sentences": sentences}
+
+    def joined(rows: list[list[int]], dtype: type) -> np.ndarray:
+        return np.fromiter(itertools.chain.from_iterable(rows), dtype=dtype, count=int(starts[-1]))
+
+    flat = {"tokens": joined(ids, np.int32), "starts": starts, "sentences": sentences}
+    segments = joined(encoded["token_type_ids"], np.int8) if "token_type_ids" in encoded else np.zeros(0, np.int8)
+    return flat | ({"segments": segments} if segments.any() else {})
 
 
 _ENCODERS: dict[str, Callable[..., dict[str, np.ndarray]]] = {

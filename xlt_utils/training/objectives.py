@@ -66,10 +66,11 @@ class TaskHead(nn.Module):
         self.head = nn.Sequential(*pooler, nn.Linear(width, outputs))
 
     def logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Logits of `input_ids` under their `attention_mask`, both `(rows, time)`: `(items, labels)` for sentences and
-        options, `(rows, time, labels)` for words, `(rows, time, 2)` for spans, with padding at minus infinity."""
+        """Logits of `input_ids` under their `attention_mask`, both `(rows, time)`, of pairs with `token_type_ids`:
+        `(items, labels)` for sentences and options, `(rows, time, labels)` for words, `(rows, time, 2)` for spans, with
+        padding at minus infinity."""
         mask = batch["attention_mask"]
-        states = packing.hidden_states(self.encoder, batch["input_ids"], mask)
+        states = packing.hidden_states(self.encoder, batch["input_ids"], mask, batch.get("token_type_ids"))
         if self.pools:
             states = mean_of_tokens(states, mask) if self.pools_mean else states[:, 0]
         logits = self.head(states).float()

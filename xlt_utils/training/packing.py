@@ -8,7 +8,9 @@ ROW_WIDTH = 128  # tokens of a row, unless a sequence is longer
 WIDTH_STEP = 16  # rows are widened to a multiple of this: for each new shape the device compiles its products anew
 
 
-def hidden_states(encoder: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def hidden_states(
+    encoder: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, segments: torch.Tensor | None = None
+) -> torch.Tensor:
     """The last hidden states of a padded batch, packed if that saves a fifth of the tokens and the encoder's
     architecture lets us set positions.
 
@@ -16,15 +18,20 @@ def hidden_states(encoder: PreTrainedModel, ids: torch.Tensor, mask: torch.Tenso
         encoder: without a head.
         ids: token ids `(sequences, time)`.
         mask: 1 for tokens, 0 for padding, of the same shape.
+        segments: 0 and 1 for the first and second text of pairs, of the same shape; an encoder that has no such
+            embeddings does not read them.
 
     Returns:
         `(sequences, time, width)`; the states of padding are undefined.
     """
+    if segments is not None and getattr(encoder.config, "type_vocab_size", 0) < 2:
+        segments = None
     first = first_position(encoder.config)
     lengths = mask.sum(1).tolist()
     rows, width = pack_rows(lengths)
     if first is None or len(rows) * width > 0.8 * ids.numel():
-        return encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        pairs = {} if segments is None else {"token_type_ids": segments}
+        return encoder(input_ids=ids, attention_mask=mask, **pairs).last_hidden_state
     # At each position of the packed rows: the number of its sequence (from 1; 0: none), and its position in there.
     owner = torch.zeros(len(rows), width, dtype=torch.long)
     offset = torch.zeros(len(rows), width, dtype=torch.long)
@@ -36,14 +43,16 @@ def hidden_states(encoder: PreTrainedModel, ids: torch.Tensor, mask: torch.Tenso
             owner[row, begin:end], offset[row, begin:end] = sequence + 1, torch.arange(end - begin)
             starts[sequence], begin = row * width + begin, end
     owner, offset, starts = (tensor.to(ids.device) for tensor in (owner, offset, starts))
-    packed = torch.where(owner > 0, ids[(owner - 1).clamp(min=0), offset], encoder.config.pad_token_id or 0)
+    source = (owner - 1).clamp(min=0), offset
+    packed = torch.where(owner > 0, ids[source], encoder.config.pad_token_id or 0)
+    pairs = {} if segments is None else {"token_type_ids": torch.where(owner > 0, segments[source], 0)}
     attends = owner[:, None, :, None] == owner[:, None, None, :]
     if encoder.config._attn_implementation == "eager":  # it adds its mask to the scores
         device = ids.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
         scores = torch.zeros(attends.shape, dtype=dtype, device=ids.device)
         attends = scores.masked_fill(~attends, torch.finfo(dtype).min)
-    states = encoder(input_ids=packed, attention_mask=attends, position_ids=offset + first).last_hidden_state
+    states = encoder(input_ids=packed, attention_mask=attends, position_ids=offset + first, **pairs).last_hidden_state
     positions = starts.unsqueeze(1) + torch.arange(ids.shape[1], device=ids.device)
     return states.flatten(0, 1)[torch.where(mask > 0, positions, starts.unsqueeze(1))]
 

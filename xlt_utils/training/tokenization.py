@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
 from xlt_utils import paths
 from xlt_utils.data import build_cache, decontaminate, loading
@@ -61,16 +61,23 @@ class StartError(ValueError):
 
 
 def load_tokenizer(start: str | Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint, without its weights. Raises StartError if it is not fast or lacks a special token
-    that the study sets."""
+    """The tokenizer of a checkpoint, without its weights. Raises StartError if it is not fast, lacks a special token
+    that the study sets, or is not that of the checkpoint's embeddings: where its files are missing, transformers makes
+    one up of special tokens alone."""
     location, options = locate_checkpoint(start)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(location, **options)
+        embeddings = AutoConfig.from_pretrained(location, **options).get_text_config().vocab_size
     except (OSError, ValueError, ImportError) as error:
         raise StartError(f"{start}: no tokenizer: {error}") from error
     for token_id in ("cls_token_id", "sep_token_id", "pad_token_id"):
         if not tokenizer.is_fast or getattr(tokenizer, token_id) is None:
             raise StartError(f"{start}: the study needs a fast tokenizer with {token_id}")
+    if not embeddings / 2 <= len(tokenizer) <= embeddings:
+        raise StartError(
+            f"{start}: {len(tokenizer):,} tokens in the tokenizer, {embeddings:,} embeddings in the encoder: they do "
+            "not belong together, or the tokenizer's files (tokenizer.json) are missing"
+        )
     return tokenizer
 
 
