@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from small_tokenizers import KINDS, trained
+from transformers import BertConfig, BertModel
 
 from xlt_utils import code_hash
 from xlt_utils.data import loading
@@ -208,30 +208,6 @@ def test_a_tag_outside_the_names_is_refused(tmp_path, tag):
 
 
 # --- words and answers as the encoder reads them
-
-
-def trained(kind: str) -> PreTrainedTokenizerFast:
-    """A small tokenizer of each kind that published encoders have."""
-    text = ["the river flows by the old town", "a boat on the river", "who lives in the town ?"] * 20
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    if kind == "WordPiece":
-        tokenizer, trainer = Tokenizer(models.WordPiece(unk_token="<unk>")), trainers.WordPieceTrainer
-        tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.BertPreTokenizer(), decoders.WordPiece()
-    else:
-        tokenizer, trainer = Tokenizer(models.BPE(unk_token="<unk>")), trainers.BpeTrainer
-        tokenizer.pre_tokenizer = {
-            "byte-level": pre_tokenizers.ByteLevel(add_prefix_space=False),
-            "byte-level, space first": pre_tokenizers.ByteLevel(add_prefix_space=True),
-            "Metaspace": pre_tokenizers.Metaspace(),
-        }[kind]
-    tokenizer.train_from_iterator(text, trainer(vocab_size=120, special_tokens=special))
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    return tokenization.wrap_tokenizer(tokenizer)
-
-
-KINDS = ("WordPiece", "byte-level", "byte-level, space first", "Metaspace")
 
 
 @pytest.mark.parametrize("kind", KINDS)

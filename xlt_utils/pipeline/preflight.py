@@ -11,7 +11,7 @@ from xlt_utils.data import labelled, loading
 from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.study.schema import ArmSettings, Study
-from xlt_utils.training import encoders, mixture, tokenization
+from xlt_utils.training import encoders, mixture, tokenization, trial
 from xlt_utils.training.corpus import Corpus
 
 
@@ -31,6 +31,8 @@ def check_study(study: Study) -> list[str]:
     for name in (name for name in study.target.tasks if TASKS[name].trains):
         with _collect_errors(faults):
             faults += _check_examples(study, name, data)
+        with _collect_errors(faults, "target.tasks: "):
+            labelled.read_examples(SplitRef(TASKS[name], "development", data))
     for name in study.target.tasks:
         with _collect_errors(faults):
             faults += _check_languages(study, name, data)
@@ -62,6 +64,8 @@ def _check_arm(study: Study, arm: ArmSettings, data: str) -> list[str]:
     """The tasks and languages that hold fewer examples than an arm's largest rung needs of them."""
     largest, batch = max(study.intermediate.rungs(arm), default=0), study.intermediate.batch
     parts = [(name, language) for name in arm.tasks for language in arm.languages]
+    for name in arm.tasks:
+        labelled.read_examples(SplitRef(TASKS[name], "development", data))
     splits = [
         SplitRef(TASKS[name], "train" if language == "en" else "translated", data, language) for name, language in parts
     ]
@@ -97,16 +101,41 @@ def _check_languages(study: Study, name: str, data: str) -> list[str]:
 
 
 def _check_checkpoints(study: Study) -> list[str]:
-    """The checkpoints that cannot be loaded; of a scratch ladder there are none."""
+    """The encoders that cannot be loaded, or do not run with the study's lengths."""
     faults = []
+    field_of_length, length = max(_lengths(study), key=lambda one: one[1])
+    masks = any(rung.tokens for rung in study.pretrain.rungs) or any(arm.mlm_share for arm in study.intermediate.arms)
     for number, rung in enumerate(study.pretrain.rungs):
-        field = f"pretrain.checkpoints.{number}.start" if study.pretrain.checkpoints else "pretrain.encoder.start"
+        if number and not study.pretrain.checkpoints:
+            continue  # the same encoder, trained on
+        encoder, tokenizer, field = rung.encoder, None, "pretrain.encoder.start"
+        if study.pretrain.checkpoints:
+            field = f"pretrain.checkpoints.{number}.start"
         try:
-            if not rung.encoder.is_scratch and (number == 0 or study.pretrain.checkpoints):
-                encoders.load_encoder(rung.encoder.start)
+            if encoder.is_scratch:
+                # positions are all that a study of a known architecture can exceed: a small encoder has as many
+                shape = {"layers": 1, "width": 32, "heads": 2, "vocabulary": 300}
+                config = encoders.make_config(encoder.architecture, **shape, length=study.pretrain.length)
+                model = encoders.create_encoder(config, 0)
+            else:
+                tokenizer = tokenization.load_tokenizer(encoder.start)
+                model, _ = encoders.starting_encoder(encoder.start, None, seed=0)
+            trial.try_encoder(encoder.start, model, tokenizer, length, masks=masks)
+        except trial.TooLong as error:
+            faults.append(f"{field_of_length}: {error}")
         except tokenization.StartError as error:
             faults.append(f"{field}: {error}")
     return faults
+
+
+def _lengths(study: Study) -> list[tuple[str, int]]:
+    """The tokens a row that the study asks for, by the field that does."""
+    lengths = [("pretrain.length", study.pretrain.length), ("target.length", study.target.length)]
+    lengths += [("intermediate.length", study.intermediate.length)] if study.intermediate.arms else []
+    for phase in ("intermediate", "target"):
+        for name, settings in getattr(study, phase).settings.items():
+            lengths += [(f"{phase}.settings.{name}.length", settings.length)] if settings.length else []
+    return lengths
 
 
 def _check_text(study: Study, data: str) -> list[str]:

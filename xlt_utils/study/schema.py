@@ -16,6 +16,8 @@ from xlt_utils.data.tasks import TASKS, tasks_with_role
 from xlt_utils.errors import did_you_mean
 
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
+LARGEST = 10**13  # tokens, examples or lines; more is a slip of the pen
+SHORTEST_SPAN = 16  # tokens: a question and the windows' overlap take a third each, special tokens the rest
 FieldFault = tuple[str, str]  # a field below the section that checks itself (`arms.0.tasks`), and what is wrong with it
 
 
@@ -32,6 +34,8 @@ def parse_size(value: Any) -> int:
         number = Decimal(match[1]) * UNITS[match[2]]
     if not number.is_finite() or number != int(number):
         raise ValueError("expected a size: a whole number such as 400, 200k, 3.2M or 1G (k, M and G spelt so)")
+    if number > LARGEST:
+        raise ValueError(f"expected a size of {LARGEST // UNITS['G']:,}G at most")
     return int(number)
 
 
@@ -96,6 +100,8 @@ def _english_first(codes: list[str]) -> list[str]:
 Size = Annotated[int, BeforeValidator(parse_size)]
 Positive = Annotated[Size, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Length = Annotated[int, Field(ge=8)]  # tokens of a row, special ones included
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+-]*$")]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -123,7 +129,7 @@ class Section(BaseModel):
 class Microworld(Section):
     """The embedded data: `sentences` lines of text over all languages, a share of them bilingual."""
 
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     sentences: Positive = 150_000
     bilingual: Share = 0.05
 
@@ -215,7 +221,7 @@ class Pretrain(Section):
     checkpoints: Annotated[list[ReadyCheckpoint], Field(min_length=1)] | None = None
     arm: Literal["fresh", "repeated"] = "fresh"
     schedule: Literal["ladder", "independent"] = "ladder"
-    length: Count = 64
+    length: Length = 64
     batch: Count = 16
     micro_batch: Count | None = None
     learning_rate: Rate = 1.5e-3
@@ -316,7 +322,7 @@ class ArmSettings(Section):
 class TaskSettings(Section):
     """The settings of one intermediate task that differ from the phase's: QA needs longer examples."""
 
-    length: Count | None = None
+    length: Length | None = None
 
 
 class TargetSettings(Section):
@@ -324,7 +330,7 @@ class TargetSettings(Section):
 
     examples: Positive | None = None
     epochs: Count | None = None
-    length: Count | None = None
+    length: Length | None = None
     batch: Count | None = None
     learning_rate: Rate | None = None
     evaluation_examples: Positive | None = None
@@ -341,7 +347,7 @@ class Intermediate(Section):
     settings: dict[IntermediateTask, TaskSettings] = {}
     epochs: Count = 1
     schedule: Literal["ladder", "independent"] = "ladder"
-    length: Count = 128
+    length: Length = 128
     batch: Count = 32
     micro_batch: Count | None = None
     learning_rate: Rate = 5e-4
@@ -356,6 +362,8 @@ class Intermediate(Section):
             faults += _below(f"arms.{number}", arm)
             unknown = [rung for rung in arm.examples or () if rung not in self.examples]
             faults += [(f"arms.{number}.examples", f"{rung} is no rung of {self.examples}") for rung in unknown]
+        tasks = [name for arm in self.arms for name in arm.tasks]
+        faults += _short_spans(tasks, self.settings, self.length)
         return faults + _ladder_faults("examples", self.examples, self.batch, self.warmup, self.cooldown)
 
     def rungs(self, arm: ArmSettings) -> list[int]:
@@ -387,7 +395,7 @@ class Target(Section):
     settings: dict[str, TargetSettings] = {}
     examples: Positive = 1024
     epochs: Count = 2
-    length: Count = 128
+    length: Length = 128
     batch: Count = 32
     micro_batch: Count | None = None
     learning_rate: Rate = 5e-4
@@ -403,12 +411,13 @@ class Target(Section):
     tasks_per_cell: Count = 5
 
     def faults(self) -> list[FieldFault]:
-        return [
+        faults = [
             (f"{field}.{name}", f"no task of target.tasks; {did_you_mean(name, self.tasks)}")
             for field in ("languages", "settings")
             for name in getattr(self, field)
             if name not in self.tasks
         ]
+        return faults + _short_spans(self.tasks, self.settings, self.length)
 
 
 class Gate(Section):
@@ -416,7 +425,7 @@ class Gate(Section):
     (`tokens`, by default the largest) the targets without intermediate training and each arm's largest I. The run
     stops where one of these is not learnt in English (analysis/learning.py)."""
 
-    seed: Annotated[int, Field(ge=0)] | None = None
+    seed: Seed | None = None
     tokens: Annotated[Size, Field(ge=0)] | None = None
 
 
@@ -427,7 +436,7 @@ class Study(Section):
     name: Name
     data: Annotated[str, Field(min_length=1)]
     languages: LanguageCodes
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)]
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
     threads: Count = 1
     devices: Count = 1
     microworld: Microworld | None = None
@@ -458,6 +467,17 @@ class Study(Section):
 def _below(field: str, section: Section) -> list[FieldFault]:
     """The faults of a section that is the field of another."""
     return [(f"{field}.{name}".rstrip("."), text) for name, text in section.faults()]
+
+
+def _short_spans(tasks: list[str], settings: dict[str, Any], length: int) -> list[FieldFault]:
+    """Faults of tasks that find answers, and whose rows are too short to hold a question and a part of the text."""
+    faults = []
+    for name in dict.fromkeys(name for name in tasks if TASKS[name].format == "span"):
+        own = name in settings and settings[name].length
+        if (own or length) < SHORTEST_SPAN:
+            field = f"settings.{name}.length" if own else "length"
+            faults.append((field, f"{name} takes rows of {SHORTEST_SPAN} tokens or more"))
+    return faults
 
 
 def _ladder_faults(field: str, rungs: list[int], step: int, warmup: int, cooldown: float) -> list[FieldFault]:

@@ -30,12 +30,20 @@ def train_vocabulary(lines: Iterable[str], size: int) -> Tokenizer:
     Args:
         lines: the text, cleaned of what tests hold.
         size: tokens at most, special ones included; a small text may hold fewer.
+
+    Raises:
+        DataError: the text has more different signs.
     """
     model_file = io.BytesIO()
     options: dict[str, Any] = {"model_type": "unigram", "minloglevel": 2, "num_threads": 1}
     options |= {"vocab_size": size - 1, "hard_vocab_limit": False, "character_coverage": 1.0}
     options |= {"bos_id": 0, "pad_id": 1, "eos_id": 2, "unk_id": 3}
-    SentencePieceTrainer.train(sentence_iterator=iter(lines), model_writer=model_file, **options)
+    try:
+        SentencePieceTrainer.train(sentence_iterator=iter(lines), model_writer=model_file, **options)
+    except RuntimeError as error:
+        raise loading.DataError(
+            f"a vocabulary of {size:,} tokens (`vocabulary`) does not hold the signs of the text: {error}"
+        ) from None
     model = SentencePieceProcessor(model_proto=model_file.getvalue())
     tokens = [(model.id_to_piece(i), model.get_score(i)) for i in range(len(SPECIAL) - 1, len(model))]
     tokenizer = Tokenizer(models.Unigram([*((token, 0.0) for token in SPECIAL), *tokens], unk_id=3))
