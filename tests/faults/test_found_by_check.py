@@ -112,7 +112,7 @@ def test_masked_lm_without_a_mask_token_is_refused(world, tmp_path):
 
 def test_a_vocabulary_below_the_signs_of_the_text_is_refused():
     signs = "".join(chr(number) for number in range(0x4E00, 0x4E00 + 400))  # Chinese
-    with pytest.raises(loading.DataError, match="a vocabulary of 300 tokens .* does not hold the signs of the text"):
+    with pytest.raises(loading.DataError, match=r"a vocabulary of 300 tokens .* does not hold the signs of the text"):
         tokenization.train_vocabulary([signs, "a few words"], 300)
 
 
