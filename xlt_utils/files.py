@@ -15,6 +15,15 @@ def sha256_of_file(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def lfs_pointer(folder: Path) -> Path | None:
+    """A file below a folder that is the pointer of Git LFS to a file that was never fetched; None where there is none.
+    Files of any other size are not opened."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.stat().st_size < 1_000 and file.read_bytes().startswith(b"version https://git-lfs"):
+            return file
+    return None
+
+
 def write_json(path: Path, content: Any) -> Path:
     """Write a JSON file whole or not at all (temporary name, fsync, rename) and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -131,7 +131,7 @@ def test_an_id_that_stands_twice_is_refused_where_predictions_go_by_it(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("label", "expected"), [("maybe", "the label 'maybe' is none of 0, 1"), (None, "column 'label' is empty")]
+    ("label", "expected"), [("maybe", "the label 'maybe' is none of 0, 1"), (None, "column 'label' holds a null")]
 )
 def test_a_label_that_no_row_knows_is_refused(tmp_path, label, expected):
     columns = {"sentence1": ["a", "c"], "sentence2": ["b", "d"], "label": ["1", label]}

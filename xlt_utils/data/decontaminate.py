@@ -59,19 +59,20 @@ def _source_texts(task: Task, source: Source, data: str) -> Iterator[str]:
                 yield from (row["text"] for row in [*foreign, *english])
             else:
                 for name, column in loading.read_split(source, data, language).items():
-                    yield from _column_texts(name, column)
+                    yield from filter(None, _column_texts(name, column))
 
 
 def _column_texts(name: str, column: list) -> Iterator[str]:
-    """The texts of a column that an encoder reads."""
+    """The texts of a column that an encoder reads, nulls among them: those of a task that a study leaves out are no
+    reason to end it."""
     if name in ("text", "text2"):
         yield from column
     elif name == "tokens":
-        yield from map(" ".join, column)
+        yield from (" ".join(filter(None, words or ())) for words in column)
     elif name == "options":
-        yield from (option for options in column for option in options)
+        yield from (option for options in column for option in options or ())
     elif name == "context":
-        for context in set(column):
+        for context in filter(None, set(column)):
             yield context
             yield from _SENTENCE_END.split(context)
 

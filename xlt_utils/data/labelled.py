@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -253,8 +254,9 @@ def _read_source(split: SplitRef, source: Source) -> Examples:
 def _validate_example(task: Task, source: Source, row: dict) -> str | None:
     """Bring one example into the study's form; the reason where it is to be left out. Raises ValueError with what is
     wrong with it."""
-    if None in row.values():
-        raise ValueError(f"column {next(name for name in row if row[name] is None)!r} is empty")
+    for name, value in row.items():
+        if _holds_null(value):
+            raise ValueError(f"column {name!r} holds a null: {value!r}")
     if "label" in row:
         tags = row["label"] if isinstance(row["label"], list) else [row["label"]]
         indices = [_label_index(tag, source, task) for tag in tags]
@@ -271,6 +273,12 @@ def _validate_example(task: Task, source: Source, row: dict) -> str | None:
     if "text2" in row and task.format == "retrieval":
         row["text"], row["text2"] = row["text"].rstrip("\n"), row["text2"].rstrip("\n")
     return None
+
+
+def _holds_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_null, value.values()))
+    return value is None or (isinstance(value, list) and None in value)
 
 
 def _validate_answers(task: Task, row: dict) -> str | None:

@@ -22,6 +22,7 @@ from xlt_utils.data import ccgbank
 from xlt_utils.data.languages import LANGUAGES
 from xlt_utils.data.tasks import Source
 from xlt_utils.errors import did_you_mean
+from xlt_utils.files import lfs_pointer
 
 _TEXT = Source("text/multilingual", "{code}", "train", {"text": "text"})
 # The embedded data that notebooks use by default: large enough for their tiny settings.
@@ -152,10 +153,19 @@ def read_split(source: Source, data: str, language: str | None = None) -> dict[s
 
 
 def read_text(data: str, language: str, chunk: int = 10_000) -> Iterator[list[str]]:
-    """The lines of a language's text, unchanged, in chunks of at most `chunk`, so that memory stays bounded."""
-    rows = _split(_TEXT, data, language)
+    """The lines of a language's text, unchanged, in chunks of at most `chunk`, so that memory stays bounded.
+
+    Raises:
+        MissingData: the language has no text.
+        DataError: there is no column of text, or a line of it is null.
+    """
+    rows, where = _split(_TEXT, data, language), describe_split(_TEXT, data, language)
+    _check_column("text", "text", rows, _TEXT, where)
     for start in range(0, len(rows), chunk):
-        yield rows[start : start + chunk]["text"]
+        lines = rows[start : start + chunk]["text"]
+        if None in lines:
+            raise DataError(f"{where}: row {start + lines.index(None)}: the line is null; an empty one is ''")
+        yield lines
 
 
 def count_lines(data: str, language: str) -> int:
@@ -167,27 +177,34 @@ def _split(source: Source, data: str, language: str | None) -> Any:
     """A split as a `datasets.Dataset`."""
     per_language = any(field for _, field, _, _ in string.Formatter().parse(source.config) if field)
     config, where = _fill_in(source.config, language if per_language else None), describe_split(source, data, language)
-    configs = _with_place(lambda: _configs(data, source.dataset), where)
+    folder = None if data == "hub" else paths.resolve(data) / source.dataset
+    configs = _with_place(lambda: _configs(data, source.dataset), where, folder)
     if config not in configs:
         raise MissingData(f"{where}: no such config; {did_you_mean(config, configs)}")
-    path = source.dataset if data == "hub" else str(paths.resolve(data) / source.dataset)
+    path = str(folder or source.dataset)
     # The library's cache takes data sets of one name in two folders for the same data (datasets 5.2): each mirror has
     # its own cache, named after its content.
     cache = None if data == "hub" else str(paths.RUNS / "data" / f"arrow-{data_fingerprint(data)[:16]}")
-    return _with_place(lambda: _open(path, config, source.split, cache), where)
+    return _with_place(lambda: _open(path, config, source.split, cache), where, folder)
 
 
-def _with_place(call: Callable[[], Any], where: str) -> Any:
-    """The result of a call of the library, whose errors come with the place. Data that do not exist, or need their own
-    code to be read, are missing; a hub that cannot be reached is not."""
+def _with_place(call: Callable[[], Any], where: str, folder: Path | None) -> Any:
+    """The result of a call of the library, whose errors come with the place. A split that does not exist is missing, as
+    are data that need code of their own to be read; all else is a fault of the data, or of a hub that cannot be
+    reached, and nothing stands in for those."""
     try:
         return call()
     except DataError:
         raise
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
-        raise MissingData(f"{where}: {error}") from error
-    except OSError as error:
-        raise DataError(f"{where}: {error}; without the hub, `data` names a mirror folder") from error
+    except Exception as error:  # the library raises what its readers raise: of parquet, of YAML, of the network
+        if str(error).startswith("Unknown split") or "scripts are no longer supported" in str(error):
+            raise MissingData(f"{where}: {error}") from error
+        reason = f"{error} {error.__cause__ or ''}".strip() or type(error).__name__
+        if folder is None:
+            raise DataError(f"{where}: {reason}; without the hub, `data` names a mirror folder") from error
+        if pointer := lfs_pointer(folder):
+            reason = f"{pointer} is a pointer of Git LFS: the file itself was not fetched (`git lfs pull`)"
+        raise DataError(f"{where}: {reason}") from error
 
 
 @functools.lru_cache(maxsize=256)
@@ -222,7 +239,9 @@ def _is_label(kind: pyarrow.DataType) -> bool:
 
 def _is_answers(kind: pyarrow.DataType) -> bool:
     names = {field.name: field.type for field in kind} if types.is_struct(kind) else {}
-    return {"text", "answer_start"} <= set(names) and _is_list(names["text"])
+    if not {"text", "answer_start"} <= set(names):
+        return False
+    return _is_list(names["text"]) and _is_list(names["answer_start"], types.is_integer)
 
 
 # The type that a column must have, in words and as a check, by the study's name for it.
@@ -230,7 +249,7 @@ _COLUMN_TYPES: dict[str, tuple[str, Callable[[pyarrow.DataType], bool]]] = {
     "tokens": ("a list of text", _is_list),
     "options": ("text, or a list of it", lambda kind: _is_text(kind) or _is_list(kind)),
     "names": ("a list of text", _is_list),
-    "answers": ("a struct of the lists text and answer_start", _is_answers),
+    "answers": ("a struct of the lists text and answer_start (whole numbers)", _is_answers),
     "label": ("a label or a list of labels", lambda kind: _is_label(kind) or _is_list(kind, _is_label)),
 }
 

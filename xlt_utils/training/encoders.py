@@ -18,6 +18,7 @@ from transformers import (
 from transformers.models.modernbert import modeling_modernbert
 from transformers.utils import logging
 
+from xlt_utils.files import lfs_pointer
 from xlt_utils.training.hardware import attention_kernel
 from xlt_utils.training.tokenization import StartError, load_tokenizer, locate_checkpoint
 
@@ -138,8 +139,10 @@ def _load_weights(start: str | Path, auto_class: Any = None, seed: int = 0) -> t
         model, report = auto_class.from_pretrained(
             location, config=config, output_loading_info=True, **weights, **options
         )
-    except (OSError, ValueError, ImportError) as error:
-        raise StartError(f"{start}: no encoder to start from: {error}") from error
+    except Exception as error:  # transformers and safetensors raise what their readers raise
+        pointer = lfs_pointer(Path(location)) if Path(location).is_dir() else None
+        reason = f"{pointer} is a pointer of Git LFS: the file itself was not fetched" if pointer else error
+        raise StartError(f"{start}: no encoder to start from: {reason}") from error
     head, missing = set(head_parameters(model)), set(report["missing_keys"])
     _refuse_broken_weights(start, model, missing)
     return model, not head or not head <= missing

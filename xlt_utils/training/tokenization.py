@@ -76,7 +76,7 @@ def load_tokenizer(start: str | Path) -> PreTrainedTokenizerFast:
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(location, **options)
         embeddings = AutoConfig.from_pretrained(location, **options).get_text_config().vocab_size
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # transformers and tokenizers raise what their readers raise
         raise StartError(f"{start}: no tokenizer: {error}") from error
     for token_id in ("cls_token_id", "sep_token_id", "pad_token_id"):
         if not tokenizer.is_fast or getattr(tokenizer, token_id) is None:
