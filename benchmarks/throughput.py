@@ -8,6 +8,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import encoder
 import finetune
 import ladder
 import mlm
@@ -27,6 +28,8 @@ TARGETS = {
     "mlm_loss_ratio": "at most 1.01",
     "finetune_examples_per_second_ratio": "at least 2.5",
     "finetune_accuracy_difference": "no worse within seed noise",
+    "encoder_examples_per_second_ratio": "at least 3",
+    "encoder_examples_per_second_ratio_bf16": "at least 2.5",
     "matmul_utilisation": "at least 0.5",
     "ladder_cost_ratio": "at most 1.25",
     "ladder_independent_cost_ratio": "",
@@ -53,6 +56,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True, help="where the results go")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
     parser.add_argument("--only", default=DEFAULT, help=f"parts, of {', '.join(PARTS)}; default {DEFAULT}")
+    parser.add_argument("--encoder", metavar="FOLDER", help="fine-tune this pretrained encoder instead of all else")
+    parser.add_argument("--data", metavar="FOLDER", default="../shared/mirror", help="with nyu-mll/multi_nli, for that")
     arguments = parser.parse_args()
     chosen = arguments.only.split(",")
     if wrong := set(chosen) - set(PARTS):
@@ -62,10 +67,13 @@ def main() -> None:
     results = machine() | {"quick": arguments.quick}
     if results["precision"] == "fp32":
         print("no bf16 instructions: this engine trains, and the machine's rate is measured, in fp32", flush=True)
-    turns.alone(prepare, sizes)
-    print(f"data ready after {time.perf_counter() - began:.0f} seconds", flush=True)
-    for name in chosen:
-        results |= PARTS[name](sizes)
+    if arguments.encoder:
+        results |= encoder.measure(arguments.encoder, arguments.data)
+    else:
+        turns.alone(prepare, sizes)
+        print(f"data ready after {time.perf_counter() - began:.0f} seconds", flush=True)
+        for name in chosen:
+            results |= PARTS[name](sizes)
     results["seconds"] = time.perf_counter() - began
     arguments.json.write_text(json.dumps(results, indent=1))
     show(results)

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from accelerate.state import AcceleratorState
 from training_runs import BATCH, LENGTH, RATE, Case
 
 from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.evaluation import predict
-from xlt_utils.training import batches, encoders, encoding, loop, mixture, objectives
+from xlt_utils.training import batches, encoders, encoding, hardware, loop, mixture, objectives
 from xlt_utils.training.corpus import Corpus
 from xlt_utils.training.schedules import linear_schedule
 
@@ -101,3 +102,12 @@ def clock(monkeypatch):
     monkeypatch.setattr(loop, "micro_batches", ticking)
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
+
+
+@pytest.fixture
+def fp32(monkeypatch):
+    """Products in fp32: what is left between two ways to sum them up is rounding."""
+    monkeypatch.setattr(hardware, "precision", lambda: "fp32")
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()

@@ -9,10 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from training_runs import Case, weights_sha256
 
-from xlt_utils.training import checkpoints, hardware, loop, resume
+from xlt_utils.training import checkpoints, loop, resume
 from xlt_utils.training.schedules import ladder_schedule
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -97,15 +96,6 @@ def test_divergence_ends_the_run_with_its_step_and_nothing_of_it_is_saved(cases,
     tensors, _ = checkpoints.load_checkpoint(tmp_path / "last")
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
     assert max(tensor.abs().max() for name, tensor in tensors.items() if name.startswith("weights.")) < 10
-
-
-@pytest.fixture
-def fp32(monkeypatch):
-    """Products in fp32: what is left between two ways to sum them up is rounding."""
-    monkeypatch.setattr(hardware, "precision", lambda: "fp32")
-    AcceleratorState._reset_state()
-    yield
-    AcceleratorState._reset_state()
 
 
 def trained_weights(case: Case, folder: Path, **options: object) -> torch.Tensor:

@@ -132,6 +132,7 @@ def fine_tune(
         seed=seed,
         state=state,
         ladder=False,
+        tokens=encoded.vocabulary(rows),
         micro_batch=config.micro_batch,
         devices=config.devices,
         early_stopping=early_stopping,

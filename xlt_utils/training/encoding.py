@@ -68,6 +68,11 @@ class Encoded:
         rows = [item * self.options + option for item in items for option in range(self.options)]
         return [slice(self.starts[row], self.starts[row + 1]) for row in rows]
 
+    def vocabulary(self, items: Iterable[int] | None = None) -> np.ndarray:
+        """The ids that batches of some items (all by default) hold, sorted, each once."""
+        tokens = self.tokens if items is None else np.concatenate([self.tokens[row] for row in self.rows(items)])
+        return np.union1d(tokens, self.pad)
+
     def shuffled(self, seed: int) -> "Encoded":
         """The same examples with permuted labels: each label as often as before, and no task is left to learn. A tag
         goes to another word, an answer to another place of its context, with the same length."""

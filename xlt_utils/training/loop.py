@@ -4,6 +4,7 @@ weights and optimiser is the run's position: an integer, the curve and the count
 
 import contextlib
 import functools
+import hashlib
 import math
 import os
 import time
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import debug_launcher, notebook_launcher
 from accelerate.state import AcceleratorState
@@ -19,7 +21,9 @@ from torch import nn
 
 from xlt_utils.training import checkpoints, hardware, resume
 from xlt_utils.training.batches import BatchAt, micro_batches
+from xlt_utils.training.dropout import cheap_dropout
 from xlt_utils.training.schedules import Schedule
+from xlt_utils.training.seen_vocabulary import SeenVocabulary
 
 EXPLODED = 1e4  # the norm of a gradient that would be noise when clipped to 1
 
@@ -47,6 +51,7 @@ def train(
     state: Path,
     previous: Path | None = None,
     ladder: bool = True,
+    tokens: np.ndarray | None = None,
     micro_batch: int | None = None,
     devices: int = 1,
     early_stopping: EarlyStopping | None = None,
@@ -65,6 +70,9 @@ def train(
         state: the run's folder of checkpoints.
         previous: the trunk of the rung below, to go on from.
         ladder: whether to leave `state/trunk` for the rung above.
+        tokens: the ids that the batches hold, sorted, the same on all rungs of a ladder; None: any, or a masked-LM
+            head. Other rows of a large embedding then take no time and no memory to train (seen_vocabulary.py); the
+            result is the same, to rounding.
         micro_batch: items of a batch that a device holds at once; None: all.
         devices: processes that share each batch.
         early_stopping: None: train all steps, and the last weights are the result.
@@ -81,17 +89,25 @@ def train(
         CheckpointError: the trunk is damaged or another run's.
     """
     settings = asdict(schedule) | {"seed": seed, "clip": clip, "weight decay": weight_decay}
+    settings["tokens"] = None if tokens is None else hashlib.sha256(tokens.tobytes()).hexdigest()[:16]
     run = resume.run_identity(objective, batch_at, settings)
+
+    def decay(steps: int) -> float:
+        return math.prod(1 - weight_decay * schedule.rate(step) for step in range(steps))
+
     if devices > (processes := int(os.environ.get("WORLD_SIZE", 1))):
         options: dict[str, Any] = {"seed": seed, "state": state, "previous": previous, "ladder": ladder}
-        options |= {"micro_batch": micro_batch, "devices": devices, "early_stopping": early_stopping}
+        options |= {"tokens": tokens, "micro_batch": micro_batch, "devices": devices, "early_stopping": early_stopping}
         options |= {"is_settled": is_settled, "clip": clip, "weight_decay": weight_decay, "save_seconds": save_seconds}
         _run_in_processes(functools.partial(train, objective, batch_at, schedule, **options), devices)
         # The processes share no weights with this one: their last checkpoint is the result.
+        vocabulary = SeenVocabulary(objective, tokens, decay)
         position = resume.resume_state(objective, None, run, state / "last", None)
+        vocabulary.restore(_steps_of_result(position, early_stopping))
         objective.to(hardware.device()).eval()
         return position.curve
 
+    vocabulary = SeenVocabulary(objective, tokens, decay)
     accelerator = hardware.accelerator()
     trained, optimizer = accelerator.prepare(objective.train(), _optimizer(objective, weight_decay))
     position = resume.resume_state(objective, optimizer, run, state / "last", previous)
@@ -125,7 +141,8 @@ def train(
         loss = torch.zeros((), device=accelerator.device)
         for number, (share, part) in enumerate(own_parts, 1):
             with contextlib.nullcontext() if number == len(own_parts) else accelerator.no_sync(trained):
-                part_loss = trained(_to_device(part, accelerator.device)) * share
+                with cheap_dropout():
+                    part_loss = trained(_to_device(part, accelerator.device)) * share
                 accelerator.backward(part_loss * processes)  # the processes' gradients are averaged
             loss += part_loss.detach()
 
@@ -139,6 +156,7 @@ def train(
         position.step += 1
 
         if early_stopping and position.step % early_stopping.every == 0:
+            vocabulary.settle(position.step)
             score = _development_score(objective, early_stopping)
             position.best, position.since = (score, 0) if score > position.best else (position.best, position.since + 1)
             if position.since == 0:
@@ -166,6 +184,7 @@ def train(
         resume.load_weights(objective, state / "best")
     if processes > 1:
         save("last")  # how the weights reach the process that started these
+    vocabulary.restore(_steps_of_result(position, early_stopping))
     return position.curve
 
 
@@ -188,6 +207,13 @@ def _development_score(objective: nn.Module, early_stopping: EarlyStopping) -> f
     score = early_stopping.score()
     objective.train()
     return score
+
+
+def _steps_of_result(position: resume.Position, early_stopping: EarlyStopping | None) -> int:
+    """The steps behind the weights that are the result: all or, with early stopping, those up to the best score."""
+    if early_stopping is None or position.best == -math.inf:
+        return position.step
+    return (position.step // early_stopping.every - position.since) * early_stopping.every
 
 
 def _to_device(batch: dict, device: torch.device) -> dict:

@@ -65,6 +65,11 @@ class Mixture:
         """The share of the steps that each part has, then that of masked-LM steps."""
         return np.array([*self.task_shares, self.masked_lm.share if self.masked_lm else 0.0])
 
+    @property
+    def tokens(self) -> np.ndarray | None:
+        """The ids in the examples of any rung, sorted; None with masked-LM steps, whose head reads all."""
+        return None if self.masked_lm else np.unique(np.concatenate([p.encoded.vocabulary() for p in self.parts]))
+
     def batches(self, seed: int, examples: int, batch: int, steps: int) -> BatchAt:
         """The function from a step to its batch, of one part.
 
