@@ -220,14 +220,14 @@ def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def read_record(folder: str | Path) -> Record:
-    """The record of a run folder.
+def read_record(folder: str | Path, name: str = "record.json") -> Record:
+    """The record of a run folder, in a file of this name.
 
     Raises:
         RecordFault: there is none, or half of one, or one of another shape; the message names the file.
         DamagedRecord: its content is not that of its sha256.
     """
-    path = paths.resolve(folder) / "record.json"
+    path = paths.resolve(folder) / name
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:
