@@ -41,6 +41,8 @@ metrics = {{"sst": "accuracy", "udpos": "f1", "mnli": "accuracy"}}
 score = {{"language": "en", "value": 0.5 if Path({folder!r}, "hopeless").exists() else 0.9}}
 score |= {{"zero": 0.5, "n": 400, "main": False}}
 results = [score | {{"task": name, "metric": f"development {{metrics[name]}}"}} for name in tasks]"""
+WEIGHTS = """
+Path(out, "state", "encoder").mkdir(parents=True)"""
 PAGE = """from pathlib import Path
 Path(report).mkdir(parents=True, exist_ok=True)
 Path(report, "index.html").write_text(str(missing))"""
@@ -62,6 +64,7 @@ def write(folder: Path):
         last = f"from xlt_utils.records import record\nplace = {PLACE[phase]}\n"
         last += f"record.write_record(out, {phase!r}, dict({names}), coordinates=place, results=results)"
         first = {"pretrain": f"{HINDERED}\nresults = []", "report": f"{PAGE}\nresults = []"}.get(phase, SCORES)
+        first += WEIGHTS if phase in ("pretrain", "intermediate") else ""
         first = first.format(folder=str(folder))
         declared = "\n".join(f"{name} = None" for name in parameters)
         write_notebook(Path(paths.notebook(phase)), first, last, parameters=declared)

@@ -4,6 +4,7 @@ wrong into a message and an exit code: 3 not learnt (the gate), 65 bad input, 70
 torch."""
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -52,7 +53,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline import pilot, scheduler, trade
+    from xlt_utils.pipeline import growth, pilot, scheduler, trade
     from xlt_utils.pipeline.plan import make_plan, plan_text, seed_seconds
     from xlt_utils.pipeline.speed import assume_speed, measure_speed
     from xlt_utils.records.record import is_done
@@ -60,13 +61,16 @@ def _plan(arguments: argparse.Namespace) -> int:
     study, grid = _grid(arguments.study)
     earlier = pilot.read_pilot(arguments.pilot) if arguments.pilot else None
     jobs = arguments.jobs or (1 if arguments.gpu else scheduler.default_jobs(study))
+    lines: list[str] = []
     if arguments.gpu:
         speed, done, time = assume_speed(study, arguments.gpu), 0, "GPU time"
     else:
+        archived = growth.find_archived(study, grid, arguments.records)
+        lines = growth.growth_lines(grid, archived)
         _check_data(arguments.study, study)
         speed, time = measure_speed(study, grid[0].parameters["data"]), "core time"
-        done = sum(is_done(cell.folder, cell.hash) for cell in grid)
-    print(plan_text(study.name, make_plan(study, grid, jobs, speed), done, time))
+        done = sum(cell.folder in archived or is_done(cell.folder, cell.hash) for cell in grid)
+    print("\n".join([plan_text(study.name, make_plan(study, grid, jobs, speed), done, time), *lines]))
     if arguments.gpu:
         print(
             f"at {flops_text(arguments.gpu)} FLOPs a second, every example as long as the study allows: "
@@ -95,24 +99,27 @@ def _run(arguments: argparse.Namespace) -> int:
         return plan_for_run(study, grid, arguments.jobs or scheduler.default_jobs(study))
 
     options = (arguments.profile, arguments.kernel, arguments.limit, arguments.gate)
-    return scheduler.run_study(study, grid, prepare, *options)
+    return scheduler.run_study(study, grid, prepare, *options, arguments.records)
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from xlt_utils.pipeline.growth import find_archived
     from xlt_utils.pipeline.status import status_text
 
     study, grid = _grid(arguments.study)
-    print(status_text(study.name, grid))
+    print(status_text(study.name, grid, find_archived(study, grid, arguments.records)))
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline import scheduler
+    from xlt_utils.pipeline import growth, scheduler
     from xlt_utils.pipeline.publish import render_published
 
     if os.path.isdir(arguments.study):
         return render_published(arguments.study, arguments.kernel)
     study, grid = _grid(arguments.study)
+    with contextlib.suppress(BlockingIOError), growth.alone(study.name):  # else `xlt run` has taken them
+        growth.take_archived(study, grid)
     return scheduler.report_study(study, grid, arguments.kernel)
 
 
@@ -120,7 +127,7 @@ def _publish(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.publish import publish_study
 
     study, grid = _grid(arguments.study)
-    return publish_study(study, grid, arguments.kernel)
+    return publish_study(study, grid, arguments.kernel, arguments.drop)
 
 
 def _cell(arguments: argparse.Namespace) -> int:
@@ -188,6 +195,13 @@ def _parser() -> argparse.ArgumentParser:
             "--limit", type=float, metavar="SECONDS", help="end a cell after this time (default: never)"
         )
 
+    def add_records(command: argparse.ArgumentParser) -> None:
+        text = (
+            "an archive whose cells are done, such as another machine's records.zip; repeatable. That in the folder of "
+            "the study's report always counts"
+        )
+        command.add_argument("--records", action="append", default=[], metavar="FILE", help=text)
+
     study = ("STUDY", "a study file, such as params/demo.yaml")
     jobs: dict[str, Any] = {"type": _positive, "metavar": "N", "help": "cells at a time (default: all cores)"}
 
@@ -205,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--pilot", metavar="FOLDER", help=text)
     text = "say how many seeds fit into so much time, such as 2h or 90min, and what to leave out for more"
     command.add_argument("--budget", type=_seconds, metavar="TIME", help=text)
+    add_records(command)
     command = add("run", _run, study, "run what is missing of a study, then its report; safe to repeat")
     command.add_argument("--jobs", **jobs)
     text = "where to run: a folder of workflow/profiles (default: %(default)s)"
@@ -219,14 +234,18 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("--no-gate", action="store_const", dest="gate", const="none", help=text)
     add_kernel(command)
     add_limit(command)
-    add("status", _status, study, "say what is done, running, failed and missing")
+    add_records(command)
+    add_records(add("status", _status, study, "say what is done, running, failed and missing"))
     argument = ("STUDY", "a study file, or the folder of a published report")
     add_kernel(add("report", _report, argument, "render the report from the records that exist"))
     text = (
         "keep a whole study's records beside its page; rendered from them again, the page has the same values on "
         "every machine and the same bytes on one machine"
     )
-    add_kernel(add("publish", _publish, study, text))
+    command = add("publish", _publish, study, text)
+    add_kernel(command)
+    text = "leave out the records that were published of cells which the study no longer has"
+    command.add_argument("--drop", action="store_true", help=text)
     command = add("cell", _cell, ("PARAMS", "a cell's params.json"), "run one notebook: one cell")
     add_kernel(command)
     add_limit(command)

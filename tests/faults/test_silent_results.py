@@ -159,7 +159,7 @@ def test_what_is_no_data_is_not_seen(tmp_path):
 
 
 def checkpoint_hash(start: Path) -> str:
-    run_hash._checkpoint_hash.cache_clear()
+    run_hash._folder_hash.cache_clear()
     return run_hash.hash_run("pretrain", {"start": str(start)}, "code", "data", [])
 
 

@@ -7,7 +7,8 @@ import pytest
 import simulated
 from small_study import GOOD, load
 
-from xlt_utils.pipeline import pilot, publish
+from xlt_utils.pipeline import pilot
+from xlt_utils.pipeline.archive import ARCHIVE
 from xlt_utils.reporting.findings import gather_findings
 
 
@@ -41,7 +42,7 @@ def test_as_many_seeds_as_the_pilot_see_what_the_pilot_sees_and_more_seeds_see_m
 def test_a_published_report_is_a_pilot_too(runs, tmp_path):
     folder = tmp_path / "report" / "earlier"
     folder.mkdir(parents=True)
-    with zipfile.ZipFile(folder / publish.ARCHIVE, "w") as archive:
+    with zipfile.ZipFile(folder / ARCHIVE, "w") as archive:
         for record in runs.rglob("record.json"):
             archive.write(record, record.relative_to(runs))
     study = study_of(tmp_path, 4)

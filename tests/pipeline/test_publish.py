@@ -15,11 +15,11 @@ import simulated
 from numpy._core import _multiarray_umath as umath
 
 from xlt_utils import cli, paths
-from xlt_utils.pipeline import publish
+from xlt_utils.pipeline import archive, publish
 from xlt_utils.study import cells, study_file
 
 ROOT = Path(__file__).parents[2]
-KEPT = sorted(path.parent for path in (ROOT / "report").glob(f"*/{publish.ARCHIVE}"))
+KEPT = sorted(path.parent for path in (ROOT / "report").glob(f"*/{archive.ARCHIVE}"))
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def runs(tmp_path):
 
 def test_the_archive_holds_records_and_attempts_alone_with_relative_paths(runs, tmp_path):
     folder, done = runs
-    archive = tmp_path / publish.ARCHIVE
-    publish.pack_records(folder, done, archive)
-    with zipfile.ZipFile(archive) as packed:
+    file = tmp_path / archive.ARCHIVE
+    archive.pack_records(folder, done, file)
+    with zipfile.ZipFile(file) as packed:
         text = {name: packed.read(name).decode() for name in packed.namelist()}
     own = {file for one in done for file in (one / "record.json", *one.glob("attempts/*/attempt.json"))}
     assert set(text) == {file.relative_to(folder).as_posix() for file in own} | {"plan.json", "provenance.json"}
@@ -55,9 +55,9 @@ def test_the_archive_holds_records_and_attempts_alone_with_relative_paths(runs, 
 def test_the_same_records_are_the_same_bytes(runs, tmp_path):
     folder, done = runs
     archives = [tmp_path / "one.zip", tmp_path / "other.zip"]
-    publish.pack_records(folder, done, archives[0])
+    archive.pack_records(folder, done, archives[0])
     os.utime(done[0] / "record.json", (1, 1))
-    publish.pack_records(folder, done[::-1], archives[1])
+    archive.pack_records(folder, done[::-1], archives[1])
     assert archives[0].read_bytes() == archives[1].read_bytes()
 
 
@@ -72,15 +72,15 @@ def test_only_a_whole_study_is_published():
 def test_a_folder_without_whole_records_is_named(tmp_path, capsys):
     assert cli.main(["report", str(tmp_path)]) == 65
     assert f"{tmp_path}: no records.zip in this folder; `xlt publish STUDY` writes one" in capsys.readouterr().err
-    (tmp_path / publish.ARCHIVE).write_bytes(b"PK half of one")
+    (tmp_path / archive.ARCHIVE).write_bytes(b"PK half of one")
     assert cli.main(["report", str(tmp_path)]) == 65
-    assert f"{tmp_path / publish.ARCHIVE}: " in capsys.readouterr().err
+    assert f"{tmp_path / archive.ARCHIVE}: " in capsys.readouterr().err
 
 
 def render(kept: Path, folder: Path, **environment: str) -> Path:
     """A published study rendered from its records alone, in a process of this environment."""
     folder.mkdir(parents=True)
-    shutil.copy(kept / publish.ARCHIVE, folder)
+    shutil.copy(kept / archive.ARCHIVE, folder)
     command = [sys.executable, "-m", "xlt_utils.cli", "report", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     assert done.returncode == 0, done.stderr
@@ -105,7 +105,7 @@ def differences(rendered: Path, kept: Path) -> list[str]:
             except AssertionError as error:
                 different.append(f"{name}: {error}")
     different += [
-        name for name in ("results.parquet", publish.ARCHIVE) if bytes_of(rendered, name) != bytes_of(kept, name)
+        name for name in ("results.parquet", archive.ARCHIVE) if bytes_of(rendered, name) != bytes_of(kept, name)
     ]
     # Pictures are compared by their data, which lie beside them as CSV.
     pages = [re.sub(r'"data:image[^"]*"', "", (folder / "index.html").read_text()) for folder in (rendered, kept)]
@@ -124,7 +124,7 @@ def oldest_processor() -> dict[str, str]:
 
 
 OLDEST = oldest_processor()
-LARGE, SMALL = sorted(KEPT, key=lambda path: -(path / publish.ARCHIVE).stat().st_size)
+LARGE, SMALL = sorted(KEPT, key=lambda path: -(path / archive.ARCHIVE).stat().st_size)
 
 
 @pytest.mark.parametrize("processor", [{"OPENBLAS_CORETYPE": "Haswell"}, OLDEST], ids=["Haswell", "oldest"])

@@ -11,7 +11,15 @@ from pydantic import ValidationError
 from xlt_utils import paths
 from xlt_utils.records import run_hash
 from xlt_utils.records.by_hand import ensure_run
-from xlt_utils.records.record import RecordFault, is_done, read_record, results_table, write_record
+from xlt_utils.records.record import (
+    DamagedRecord,
+    RecordFault,
+    is_done,
+    read_record,
+    results_table,
+    sealed,
+    write_record,
+)
 
 ROW = {"task": "udpos", "language": "en", "metric": "f1", "value": 0.5, "n": 10}
 GIVEN = {"study": "s", "seed": 0, "threads": 1}
@@ -53,6 +61,28 @@ def test_a_missing_or_cut_record_is_no_record(tmp_path):
         assert not is_done(tmp_path, hash)
     with pytest.raises(RecordFault, match="no valid record"):
         read_record(tmp_path)
+
+
+def test_a_record_that_was_edited_is_named_with_both_digests_and_never_taken_for_missing(tmp_path):
+    path = write(tmp_path)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(reversed(content.items()))))  # laid out otherwise, it holds the same
+    assert read_record(tmp_path).sha256 == content["sha256"]
+    path.write_text(path.read_text().replace("0.5", "0.6"))
+    actual = sealed(json.loads(path.read_text()))["sha256"]
+    for read in (read_record, lambda folder: is_done(folder, content["hash"])):
+        with pytest.raises(DamagedRecord, match="edited or damaged; delete it and run the cell again") as fault:
+            read(tmp_path)
+        assert content["sha256"] in str(fault.value) and actual in str(fault.value) and str(path) in str(fault.value)
+
+
+def test_a_record_says_which_processor_code_and_data_it_comes_from(tmp_path):
+    content = {"phase": "target", "hash": "abcdef01", "parameters": GIVEN, "code": "c", "data": "d", "checkpoint": None}
+    (tmp_path / "params.json").write_text(json.dumps(content))
+    write(tmp_path)
+    record = read_record(tmp_path)
+    assert (record.code, record.data, record.checkpoint) == ("c", "d", None)
+    assert record.machine and record.machine == read_record(write(tmp_path / "other").parent).machine
 
 
 def test_the_hash_is_that_of_params_json_only_for_its_very_parameters(tmp_path):

@@ -8,7 +8,7 @@ import simulated
 from xlt_utils.records.run_hash import PROVENANCE
 from xlt_utils.reporting import page
 from xlt_utils.reporting.findings import gather_findings
-from xlt_utils.reporting.provenance import checkpoint_rows, head_sentences
+from xlt_utils.reporting.provenance import checkpoint_rows, head_sentences, machine_rows, shared_versions
 
 CARD = {"model": "owner/name", "training_data": "pairs of texts, then SQuAD.", "tasks": ["squad", "qqp"]}
 WARMUP = {"tokens": 280_000, "steps": 273, "first loss": 11.31, "last loss": 7.38, "settled": True}
@@ -80,3 +80,24 @@ def test_it_stands_on_the_page(study, tmp_path):
     html = page.render_page(findings, [], tmp_path / "page").read_text()
     assert "What the encoder was trained on before" in html and "owner/name" in html
     assert checkpoint_rows(findings)[0]["tasks"] in html and head_sentences(findings)[0] in html
+
+
+def test_the_runs_are_counted_by_machine_with_what_differs_between_them(tmp_path):
+    def complete(record):
+        is_old = record["coordinates"]["seed"] == 0
+        versions = {"python": "3.11.7", "torch": "2.12" if is_old else "2.13"}
+        code = {"pretrain": "aaaaaaaa1", "intermediate": "bbbbbbbb1", "target": "cccccccc1"}[record["phase"]]
+        new = {"machine": "a processor", "code": code, "precision": "bf16", "started": "2026-02-03T00:00:00Z"}
+        return record | {"versions": versions} | ({} if is_old else new)
+
+    simulated.study(tmp_path / "s", seeds=(0, 1, 2), tasks=("sst",), notebooks=False, complete=complete)
+    findings = gather_findings(tmp_path / "s")
+    assert shared_versions(findings) == {"python": "3.11.7"}
+    new, old = machine_rows(findings)
+    assert (old["machine"], old["device"]) == ("not recorded", "cpu, not recorded")
+    assert (old["versions"], old["code"]) == ("torch 2.12", "")
+    assert (new["machine"], new["device"], new["versions"]) == ("a processor", "cpu, bf16", "torch 2.13")
+    assert (old["seeds"], new["seeds"], new["cells"]) == ("0", "1, 2", 2 * old["cells"])
+    assert new["code"] == "aaaaaaaa, bbbbbbbb, cccccccc" and (new["first"], new["last"]) == ("2026-02-03",) * 2
+    html = page.render_page(findings, [], tmp_path / "page").read_text()
+    assert "Which machine computed what, and when" in html and "<td>aaaaaaaa, bbbbbbbb, cccccccc</td>" in html

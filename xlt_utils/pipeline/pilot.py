@@ -14,7 +14,7 @@ from xlt_utils.analysis.power import POWER, Power, seeds_text
 from xlt_utils.analysis.proportionality import pair_power
 from xlt_utils.errors import Fault
 from xlt_utils.formatting import aligned, count_of, join_words, number_text
-from xlt_utils.pipeline import publish
+from xlt_utils.pipeline.archive import ARCHIVE, unpack_all
 from xlt_utils.reporting.findings import Findings, gather_findings
 from xlt_utils.reporting.learnt import MOST_NAMED
 from xlt_utils.study.schema import Study
@@ -51,9 +51,9 @@ def read_pilot(folder: str | Path) -> Pilot:
     folder = Path(folder).absolute()
     with tempfile.TemporaryDirectory() as unpacked:
         runs = folder
-        if (folder / publish.ARCHIVE).exists():
-            publish.unpack_records(folder, Path(unpacked))
-            runs = Path(unpacked)
+        if (folder / ARCHIVE).exists():
+            runs = Path(unpacked, "runs")
+            unpack_all(folder, runs)
         try:
             findings = gather_findings(runs)
         except FileNotFoundError as error:

@@ -2,14 +2,13 @@
 its cells go in, an exit code comes out. A run starts the warm server, keeps Snakemake's log in a file and shows a line
 of progress; a repeated run does only what is missing."""
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,7 @@ from typing import Any, Literal
 from xlt_utils import paths
 from xlt_utils.files import read_json, write_json
 from xlt_utils.formatting import duration
-from xlt_utils.pipeline import prefork, progress, runner, status
+from xlt_utils.pipeline import growth, prefork, progress, runner, status
 from xlt_utils.pipeline.learning_gate import gate_cells, judge_gate
 from xlt_utils.pipeline.plan import Plan
 from xlt_utils.records.record import is_done
@@ -37,8 +36,12 @@ def run_study(
     kernel: str = "python3",
     limit: float | None = None,
     gate: Literal["first", "only", "none"] = "first",
+    records: Sequence[str] = (),
 ) -> int:
     """Run what is missing of a study, then its report, and return the exit code.
+
+    What lies in the archive of the study's report is done. Where a cell that is missing goes on from weights that are
+    gone, the cells that made them are trained again.
 
     Args:
         study: the study.
@@ -50,17 +53,18 @@ def run_study(
         limit: seconds a cell may take; None for no limit.
         gate: whether the cells of the study's gate, if it has one, run `first` and what they say decides whether the
             others follow; `only` ends with the gate, `none` passes it over.
+        records: more archives whose cells are done.
 
     Returns:
         0 when every cell is done, BUSY while another run of the study is at work, NOT_LEARNT where the gate stops the
         run, else the code of what went wrong.
     """
     folder = paths.RUNS / study.name
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock, runner.stop_on_signals():
+    with runner.stop_on_signals():
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with _Engine(study, grid, prepare, profile, kernel, limit) as engine:
+            with growth.alone(study.name), _Engine(study, grid, prepare, profile, kernel, limit) as engine:
+                for line in (*growth.settle(grid), *growth.take_archived(study, grid, records)):
+                    print(f"{study.name}: {line}", flush=True)
                 if gate == "only" or (gate == "first" and study.gate and _missing(grid)):
                     code = _pass_gate(study, grid, engine)
                     if code != runner.DONE or gate == "only":
@@ -136,9 +140,12 @@ class _Engine:
 
     def run(self, wanted: list[cells.Cell], note: str = "") -> None:
         """Run those cells of `wanted` that are not done, as far as they can be, after a `note` on them."""
-        missing = _missing(wanted)
-        if not missing:
+        if not _missing(wanted):
             return
+        if again := growth.trained_again(wanted):
+            print(f"{self.study.name}: {growth.again_line(again)}", flush=True)
+        growth.set_aside(again)
+        missing = _missing(wanted)
         plan = self.plan = self.plan or self._start()
         if note:
             print(note, flush=True)
@@ -146,6 +153,8 @@ class _Engine:
         cell_command = prefork.build_command("xlt_utils.cli:main", "cell", *self.options, server=server)
         command = _snakemake_command(self.folder, self.study, plan.jobs, self.profile, cell_command)
         _run_grid(self.folder, wanted, missing, plan, command, self.environment)
+        for line in growth.settle(again, is_over=False):
+            print(f"{self.study.name}: {line}", file=sys.stderr)
 
     def _start(self) -> Plan:
         name, folder = self.study.name, paths.relative(self.folder)

@@ -3,6 +3,7 @@ is read from the run folders (records, locks, attempts), so it is right after a 
 run."""
 
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from xlt_utils import paths
 from xlt_utils.files import read_json
 from xlt_utils.pipeline import runner
+from xlt_utils.pipeline.growth import Archived, growth_lines
 from xlt_utils.records.record import is_done
 from xlt_utils.study import cells
 
@@ -26,13 +28,19 @@ class CellState:
     seconds: float = 0.0
 
 
-def cell_state(cell: cells.Cell) -> CellState:
-    """The state of a cell. An attempt that says `running` while nobody holds the folder's lock was killed."""
+def cell_state(cell: cells.Cell, archived: Container[str] = ()) -> CellState:
+    """The state of a cell. An attempt that says `running` while nobody holds the folder's lock was killed.
+
+    Args:
+        cell: the cell.
+        archived: run folders of cells that an archive holds: done unless the last attempt here was not.
+    """
     attempts = sorted((paths.resolve(cell.folder) / "attempts").glob("[0-9]*/attempt.json"))
     last = _read_attempt(attempts[-1]) if attempts else {}
     log = paths.relative(attempts[-1].with_name("log.txt")) if attempts else ""
     seconds = last.get("seconds") or 0.0
-    if is_done(cell.folder, cell.hash):
+    is_archived = cell.folder in archived and last.get("status") in (None, "done")
+    if is_archived or is_done(cell.folder, cell.hash):
         return CellState("done", log=log, seconds=seconds)
     if runner.is_running(cell.folder):
         return CellState("running", log=log)
@@ -42,9 +50,11 @@ def cell_state(cell: cells.Cell) -> CellState:
     return CellState(kind, last.get("error") or "Killed: the runner ended before it could write why", log, seconds)
 
 
-def status_text(name: str, grid: list[cells.Cell]) -> str:
-    """The state of the study `name` as `xlt status` prints it: a row a phase, then each failure with its log."""
-    states = {cell.folder: cell_state(cell) for cell in grid}
+def status_text(name: str, grid: list[cells.Cell], archived: dict[str, Archived] | None = None) -> str:
+    """The state of the study `name` as `xlt status` prints it: a row a phase, then each failure with its log, then what
+    `growth.find_archived` found and what has to be trained again."""
+    archived = archived or {}
+    states = {cell.folder: cell_state(cell, archived) for cell in grid}
     phases = [phase for phase in paths.PHASES if any(cell.phase == phase for cell in grid)]
     counts = {phase: Counter(states[cell.folder].kind for cell in grid if cell.phase == phase) for phase in phases}
     kinds = [kind for kind in STATES if kind in ("done", "missing") or any(counts[phase][kind] for phase in phases)]
@@ -61,6 +71,7 @@ def status_text(name: str, grid: list[cells.Cell]) -> str:
     waiting = [cell for cell in missing if any(states[read.folder].kind == "failed" for read in _upstream(cell))]
     if waiting:
         lines.append(f"{len(waiting)} of the missing wait for a failed cell")
+    lines += growth_lines(grid, archived)
     return "\n".join(lines)
 
 

@@ -2,7 +2,11 @@
 run folder, atomically; everything after it (later notebooks, the report, the status) reads records and nothing else."""
 
 import datetime
+import functools
+import hashlib
 import json
+import platform
+import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,11 +24,16 @@ from xlt_utils.records import run_hash
 if TYPE_CHECKING:
     import pandas
 
+PROCESSOR_NUMBERS = {"family": "cpu family", "model": "model", "stepping": "stepping"}  # by their names in cpuinfo
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
 
 
 class RecordFault(Fault):
     """A record that is missing, cut off or of another shape; the message names the file."""
+
+
+class DamagedRecord(Fault):
+    """A record whose content is not what was written: it is never taken for one that is merely missing."""
 
 
 class Row(BaseModel):
@@ -88,7 +97,15 @@ class InputRun(Row):
 
 class Record(Row):
     """What one run did and measured. Fields with a default may be missing in older records; a field that changes its
-    meaning raises `schema`."""
+    meaning raises `schema`.
+
+    Attributes:
+        code, data, checkpoint: The sha256 of what the hash covers besides the parameters: code, data, and the folder of
+            a checkpoint to start from.
+        origin: The archive that the record comes from, where a merge kept several apart.
+        machine: The processor.
+        sha256: Of all other fields.
+    """
 
     version: int = Field(default=run_hash.SCHEMA, alias="schema", ge=run_hash.OLDEST_SCHEMA, le=run_hash.SCHEMA)
     study: str
@@ -98,7 +115,12 @@ class Record(Row):
     parameters: dict[str, Any]
     inputs: list[InputRun] = []
     coordinates: Coordinates | None = None
+    code: str | None = None
+    data: str | None = None
+    checkpoint: str | None = None
+    origin: str | None = None
     versions: dict[str, str]
+    machine: str | None = None
     device: str
     precision: str | None = None
     threads: int | None = None
@@ -108,6 +130,7 @@ class Record(Row):
     curves: list[CurvePoint] = []
     results: list[Result] = []
     facts: dict[str, Any] = {}
+    sha256: str | None = None
 
 
 def write_record(
@@ -154,11 +177,12 @@ def write_record(
         "study": str(parameters.get("study", "by-hand")),
         "phase": phase,
         "cell": folder.name,
-        "hash": run_hash.hash_for_record(folder, phase, parameters, [run["hash"] for run in input_runs]),
+        **run_hash.identity_for_record(folder, phase, parameters, [run["hash"] for run in input_runs]),
         "parameters": json.loads(json.dumps(parameters, default=json_plain)),
         "inputs": input_runs,
         "coordinates": coordinates,
         "versions": versions(),
+        "machine": processor(),
         "device": device,
         "precision": precision,
         "threads": parameters.get("threads"),
@@ -171,7 +195,14 @@ def write_record(
     }
     # through pydantic's own JSON, which turns nan and inf into null
     text = Record.model_validate(fields).model_dump_json(by_alias=True, fallback=json_plain)
-    return write_json(folder / "record.json", json.loads(text))
+    return write_json(folder / "record.json", sealed(json.loads(text)))
+
+
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """A record's content as JSON holds it, with the sha256 of all its other fields, however they are laid out."""
+    content = {name: value for name, value in content.items() if name != "sha256"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return content | {"sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
@@ -189,27 +220,51 @@ def write_predictions(out: str | Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def read_record(folder: str | Path) -> Record:
-    """The record of a run folder.
+def read_record(folder: str | Path, name: str = "record.json") -> Record:
+    """The record of a run folder, in a file of this name.
 
     Raises:
         RecordFault: there is none, or half of one, or one of another shape; the message names the file.
+        DamagedRecord: its content is not that of its sha256.
     """
-    path = paths.resolve(folder) / "record.json"
+    path = paths.resolve(folder) / name
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:
         raise RecordFault(f"{path}: no record; the run is not done (see its attempts/ for a log)") from None
+    return parse_record(text, path)
+
+
+def parse_record(text: str | bytes, path: str | Path) -> Record:
+    """The record that a text holds, which was read from `path`.
+
+    Raises:
+        RecordFault: it is cut off, or of another shape.
+        DamagedRecord: its content is not that of its sha256; records of earlier versions have none.
+    """
     try:
-        return Record.model_validate_json(text)
+        content = json.loads(text)
+        stated = content.get("sha256")
+        if stated and stated != (actual := sealed(content)["sha256"]):
+            raise DamagedRecord(
+                f"{path}: this record states the sha256 {stated}, and its content has {actual}: edited or damaged; "
+                "delete it and run the cell again"
+            )
+        return Record.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise RecordFault(f"{path}: no valid record: {place}: {first['msg']}") from None
+    except (AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RecordFault(f"{path}: no valid record: the file: {error}") from None
 
 
 def is_done(folder: str | Path, hash: str) -> bool:
-    """Whether the folder holds a whole record of the cell with this hash."""
+    """Whether the folder holds a whole record of the cell with this hash.
+
+    Raises:
+        DamagedRecord: a record is there that was edited: it is for its reader to decide what becomes of it.
+    """
     try:
         return read_record(folder).hash == hash
     except RecordFault:
@@ -260,3 +315,16 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return installed
+
+
+@functools.cache
+def processor() -> str:
+    """The processor's name and, on Linux, its family, model and stepping: on virtual machines many share one name."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    facts = dict(reversed(re.findall(r"^([^\t\n]+?)\s*: (.+)$", text, flags=re.MULTILINE)))  # of the first core
+    names = [f"{label} {facts[name]}" for label, name in PROCESSOR_NUMBERS.items() if name in facts]
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return f"{name} ({', '.join(names)})" if names else name

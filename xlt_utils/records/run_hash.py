@@ -15,6 +15,7 @@ from xlt_utils.files import read_json, sha256_of_file
 SCHEMA = 4  # of records; raised when their meaning changes, and then every run is new
 OLDEST_SCHEMA = 2  # that can still be read
 PROVENANCE = "provenance.json"  # beside the runs: what a study file says of its checkpoints, for the report alone
+COVERED = ("code", "data", "checkpoint")  # by a hash, besides the parameters and the inputs; fields of a record
 # Parameters that say what a study is called and where things are: no result depends on them. What a run reads is in its
 # hash as the hashes of its inputs.
 UNHASHED_PARAMETERS = ("study", "data", "out", "previous", "checkpoint", "runs", "cells", "missing", "report")
@@ -33,16 +34,23 @@ def hash_run(phase: str, parameters: dict[str, Any], code: str, data: str, input
         inputs: the hashes of the runs that are read.
     """
     parameters = {name: value for name, value in parameters.items() if name not in UNHASHED_PARAMETERS}
-    if (folder := paths.resolve(parameters.get("start", ""))) != paths.ROOT and folder.is_dir():
-        parameters["start"] = _checkpoint_hash(folder)  # wherever the checkpoint lies
+    if checkpoint := hash_checkpoint(parameters):
+        parameters["start"] = checkpoint  # wherever it lies
     covered = [SCHEMA, phase, parameters, code, data, list(inputs)]
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
 
 
+def hash_checkpoint(parameters: dict[str, Any]) -> str | None:
+    """The sha256 of the checkpoint that a run starts from, names and bytes of its files; None where the parameters name
+    no folder."""
+    folder = paths.resolve(parameters.get("start", ""))
+    return _folder_hash(folder) if folder != paths.ROOT and folder.is_dir() else None
+
+
 @cache
-def _checkpoint_hash(folder: Path) -> str:
-    """The sha256 of a checkpoint folder's files, names and bytes, whatever a tokenizer's are called; without hidden
-    ones, prose and weights in formats that are never read."""
+def _folder_hash(folder: Path) -> str:
+    """Of a tokenizer's files, whatever they are called, too; without hidden ones, prose and weights in formats that are
+    never read."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*")):
         if file.is_file() and file.name[0] != "." and file.suffix not in UNREAD:
@@ -59,26 +67,34 @@ def hash_report(parameters: dict[str, Any], notebook: str) -> str:
     return hash_run("report", {}, notebook_code_hash(paths.resolve(notebook), "report"), data, records)
 
 
-def hash_for_record(folder: Path, phase: str, parameters: dict[str, Any], inputs: Sequence[str]) -> str:
-    """The hash that a record carries: that of params.json if `xlt` wrote it for these parameters, else by hand."""
+def identity_for_record(
+    folder: Path, phase: str, parameters: dict[str, Any], inputs: Sequence[str]
+) -> dict[str, str | None]:
+    """The `hash` that a record carries, and the `code`, `data` and `checkpoint` that it covers: those of params.json if
+    `xlt` wrote it for these parameters, else by hand."""
     try:
         params = read_json(folder / "params.json")
         if params["phase"] == phase and params["parameters"] == json.loads(json.dumps(parameters)):
-            return params["hash"]
+            return {"hash": params["hash"], **{name: params.get(name) for name in COVERED}}
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    return hash_by_hand(phase, parameters, inputs)
+    return _identity_by_hand(phase, parameters, inputs)
 
 
 def hash_by_hand(phase: str, parameters: dict[str, Any], inputs: Sequence[str]) -> str:
     """The hash of a notebook run without `xlt`: that of the same cell of a study, `byhand` where it is unknown."""
+    return _identity_by_hand(phase, parameters, inputs)["hash"] or ""
+
+
+def _identity_by_hand(phase: str, parameters: dict[str, Any], inputs: Sequence[str]) -> dict[str, str | None]:
     from xlt_utils.data import loading
 
     try:
-        if phase == "report":
-            return hash_report(parameters, paths.notebook(phase))
         code = notebook_code_hash(paths.resolve(paths.notebook(phase)), phase)
-        data = parameters.get("data")
-        return hash_run(phase, parameters, code, loading.data_fingerprint(data) if data else "", inputs)
+        if phase == "report":
+            return {"hash": hash_report(parameters, paths.notebook(phase)), "code": code}
+        data = loading.data_fingerprint(parameters["data"]) if parameters.get("data") else ""
+        hash = hash_run(phase, parameters, code, data, inputs)
+        return {"hash": hash, "code": code, "data": data, "checkpoint": hash_checkpoint(parameters)}
     except (OSError, ValueError, KeyError, TypeError):
-        return "byhand"
+        return {"hash": "byhand"}

@@ -72,6 +72,8 @@ def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Pat
         planted_settings=planted.settings(),
         checkpoints=provenance.checkpoint_rows(findings),
         head_sentences=provenance.head_sentences(findings),
+        machines=provenance.machine_rows(findings),
+        versions=provenance.shared_versions(findings),
         **_figure_values(findings, figures),
         **_gain_values(findings, long_tables),
         **_law_values(findings, long_tables),
@@ -212,8 +214,6 @@ def _run_values(findings: Findings, index: pd.DataFrame) -> dict[str, Any]:
         "costs": costs.to_dict("records"),
         "overhead": tables.overhead_share(costs),
         "result_rows": len(findings.results),
-        "versions": next(iter(findings.records.values())).versions,
-        "devices": sorted({record.device for record in findings.records.values()}),
     }
 
 

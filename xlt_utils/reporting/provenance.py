@@ -1,9 +1,11 @@
-"""Where a study's checkpoints come from: what the study file says of their training before, for which tasks I = 0 is
-therefore not zero examples, and how a missing masked-LM head was made. The findings go in, text comes out."""
+"""Where a study's numbers come from. Its checkpoints: what the study file says of their training before, for which
+tasks I = 0 is therefore not zero examples, how a missing masked-LM head was made. Its runs: on which machines, with
+which versions and code, when. The findings go in; text, and rows of a table, come out."""
 
 from collections.abc import Iterable
 from typing import Any
 
+from xlt_utils import paths
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import join_words, number_text, short_count
 from xlt_utils.records.record import Record
@@ -61,6 +63,44 @@ def head_sentences(findings: Findings) -> list[str]:
             f"In {random} of {len(trained)} runs P began with a random masked-LM head, and measures that damage, too."
         )
     return sentences
+
+
+def shared_versions(findings: Findings) -> dict[str, str]:
+    """The versions that all runs have in common, by package."""
+    records = list(findings.records.values())
+    pairs = set.intersection(*(set(record.versions.items()) for record in records))
+    return {name: version for name, version in records[0].versions.items() if (name, version) in pairs}
+
+
+def machine_rows(findings: Findings) -> list[dict[str, Any]]:
+    """A row for the runs of one processor, device, precision and set of versions, as far as these differ: the number of
+    their `cells`, `seeds`, hashes of their `code` (a notebook's each), days of the `first` and the `last`."""
+    shared = shared_versions(findings)
+    groups: dict[tuple[str, ...], list[Record]] = {}
+    for record in findings.records.values():
+        versions = join_words(f"{name} {text}" for name, text in record.versions.items() if name not in shared)
+        machine = record.machine or "not recorded"
+        key = (record.origin or "", machine, record.device, record.precision or "not recorded", versions)
+        groups.setdefault(key, []).append(record)
+    rows = []
+    for (origin, machine, device, precision, versions), records in sorted(groups.items()):
+        phases = sorted(records, key=lambda record: paths.PHASES.index(record.phase))
+        days = sorted(record.started[:10] for record in records)
+        seeds = sorted({record.coordinates.seed for record in records if record.coordinates})
+        rows.append(
+            {
+                "origin": origin,
+                "machine": machine,
+                "device": f"{device}, {precision}",
+                "versions": versions,
+                "code": join_words(dict.fromkeys(record.code[:8] for record in phases if record.code)),
+                "cells": len(records),
+                "seeds": join_words(map(str, seeds)),
+                "first": days[0],
+                "last": days[-1],
+            }
+        )
+    return rows
 
 
 def _trained_elsewhere(findings: Findings) -> list[Record]:

@@ -22,8 +22,8 @@ from xlt_utils.study.schema import ArmSettings, Rung, Section, Study
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: its notebook and parameters, the cells whose records it reads (`inputs`), its hash (8 hex digits) and
-    its run folder."""
+    """One run: its notebook and parameters, the cells whose records it reads (`inputs`), its hash (8 hex digits), its
+    run folder, and the sha256 of what the hash `covers` besides (run_hash.COVERED)."""
 
     phase: str
     slug: str
@@ -32,6 +32,7 @@ class Cell:
     inputs: tuple[Cell, ...]
     hash: str
     folder: str
+    covers: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -66,7 +67,10 @@ class Grid:
         input_hashes = [cell.hash for cell in input_cells]
         hash = run_hash.hash_run(phase, parameters, self.code[phase], self.fingerprint, input_hashes)
         folder = paths.relative(paths.RUNS / self.study.name / phase / f"{slug}-{hash}")
-        cell = Cell(phase, slug, paths.notebook(phase), {**parameters, "out": folder}, input_cells, hash, folder)
+        checkpoint = run_hash.hash_checkpoint(parameters)
+        covers = {"code": self.code[phase], "data": self.fingerprint, "checkpoint": checkpoint}
+        parameters["out"] = folder
+        cell = Cell(phase, slug, paths.notebook(phase), parameters, input_cells, hash, folder, covers)
         self.cells.append(cell)
         return cell
 
@@ -224,6 +228,7 @@ def write_params(cell: Cell) -> Path:
         "phase": cell.phase,
         "cell": cell.name,
         "hash": cell.hash,
+        **cell.covers,
         "notebook": cell.notebook,
         "inputs": [source.folder for source in cell.inputs],
         "parameters": cell.parameters,
