@@ -136,7 +136,7 @@ class Archive:
         """
         runs.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=runs, prefix=".unpacking-") as temporary:
-            moves = []
+            moves: list[tuple[Path, Path]] = []
             for name in self.files:
                 match = MEMBER.fullmatch(name)
                 if match and match[1] in folders:
