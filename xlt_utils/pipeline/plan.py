@@ -167,6 +167,8 @@ def _work(cell: cells.Cell, study: Study, speed: Speed, overhead: float) -> Work
     length = work.tokens / work.examples if work.examples else study.pretrain.length
     work.flops += speed.flops(work.tested_tokens, length, training=False)
     work.seconds += overhead
+    if study.keep == "needed":  # when the study is done
+        work.bytes = RECORD_BYTES
     return work
 
 

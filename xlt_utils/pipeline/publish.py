@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xlt_utils import paths
 from xlt_utils.errors import Fault
-from xlt_utils.pipeline import growth, runner
+from xlt_utils.pipeline import growth, runner, spare_weights
 from xlt_utils.pipeline.archive import ARCHIVE, pack_records, unpack_all
 from xlt_utils.records.record import is_done, read_record
 from xlt_utils.study import cells
@@ -19,7 +19,7 @@ class NotPublished(Fault):
 
 def publish_study(study: Study, grid: list[cells.Cell], kernel: str = "python3", drop: bool = False) -> int:
     """Pack a study's records, those made here and those published before, into its report's folder, render the report
-    from there, and return the exit code.
+    from there, and return the exit code. Unless the study keeps all, its weights go: every cell is done.
 
     Args:
         study: the study.
@@ -55,7 +55,10 @@ def publish_study(study: Study, grid: list[cells.Cell], kernel: str = "python3",
     pack_records(paths.RUNS / study.name, [paths.resolve(cell.folder) for cell in grid], folder / ARCHIVE)
     if others:
         print(f"{study.name}: {len(others)} records of cells that the study no longer has were left out")
-    return render_published(folder, kernel)
+    code = render_published(folder, kernel)
+    if code == runner.DONE and spare_weights.keeps_needed_only(study):
+        spare_weights.remove_spare_weights(grid)
+    return code
 
 
 def render_published(folder: str | Path, kernel: str = "python3") -> int:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from xlt_utils import paths
 from xlt_utils.files import read_json, write_json
 from xlt_utils.formatting import duration
-from xlt_utils.pipeline import growth, prefork, progress, runner, status
+from xlt_utils.pipeline import growth, prefork, progress, runner, spare_weights, status
 from xlt_utils.pipeline.learning_gate import gate_cells, judge_gate
 from xlt_utils.pipeline.plan import Plan
 from xlt_utils.records.record import is_done
@@ -26,6 +26,7 @@ from xlt_utils.study.schema import Study
 BUSY = 75  # EX_TEMPFAIL: another run of the study is at work
 NOT_LEARNT = 3  # the gate is closed: a target or an arm is not learnt
 POLL_SECONDS = 0.5  # between two looks at the run folders
+SWEEP_SECONDS = 20.0  # between two looks for weights that no cell needs any more
 
 
 def run_study(
@@ -152,7 +153,8 @@ class _Engine:
         server = self.environment.get("XLT_WARM")
         cell_command = prefork.build_command("xlt_utils.cli:main", "cell", *self.options, server=server)
         command = _snakemake_command(self.folder, self.study, plan.jobs, self.profile, cell_command)
-        _run_grid(self.folder, wanted, missing, plan, command, self.environment)
+        spare = self.grid if spare_weights.keeps_needed_only(self.study) else []
+        _run_grid(self.folder, wanted, missing, plan, command, self.environment, spare)
         for line in growth.settle(again, is_over=False):
             print(f"{self.study.name}: {line}", file=sys.stderr)
 
@@ -218,8 +220,10 @@ def _run_grid(
     plan: Plan,
     command: list[str],
     environment: dict[str, str],
+    spare: list[cells.Cell],
 ) -> None:
-    """Write the files that Snakemake reads, run its `command`, and show progress until it ends."""
+    """Write the files that Snakemake reads, run its `command`, and show progress until it ends. The weights of `spare`
+    cells go meanwhile, once they are needed no more."""
     for cell in grid:
         cells.write_params(cell)
     for cell in missing:
@@ -239,10 +243,15 @@ def _run_grid(
             preexec_fn=lambda: prefork.end_with_parent(signal.SIGKILL),
         )
     try:
+        swept = began
         while process.poll() is None:
             line.update(plan.jobs)
             time.sleep(POLL_SECONDS)
+            if time.time() - swept > SWEEP_SECONDS:
+                spare_weights.remove_spare_weights(spare)
+                swept = time.time()
         line.update(plan.jobs)
+        spare_weights.remove_spare_weights(spare)
     except BaseException:  # a signal, or a terminal that is gone
         _stop(process, missing)
         raise

@@ -431,7 +431,8 @@ class Gate(Section):
 
 class Study(Section):
     """A whole study. `threads` are the CPU threads of each process, `devices` the processes that share a training, one
-    a GPU; both are part of a result."""
+    a GPU; both are part of a result. With `keep: needed` the weights of a cell go as soon as every cell that goes on
+    from them is done, with `keep: all` they stay; by default they stay until the study is published."""
 
     name: Name
     data: Annotated[str, Field(min_length=1)]
@@ -444,6 +445,7 @@ class Study(Section):
     intermediate: Intermediate
     target: Target
     gate: Gate | None = None
+    keep: Literal["all", "needed"] | None = None
 
     def target_languages(self, task: str) -> list[str]:
         """The languages that a target task is tested in."""
