@@ -172,7 +172,8 @@ def _measure_task(study: Study, data: str, model: Any, tokenizer: Any, name: str
     step = 0.0
     if task.trains:
         objective = objectives.TaskHead(model, task, 0)
-        step = _step_seconds(objective, batches.epoch_batches(encoded, np.arange(len(encoded)), batch, 0))
+        batch_at = batches.epoch_batches(encoded, np.arange(len(encoded)), batch, 0)
+        step = _step_seconds(objective, batch_at, encoded.vocabulary())
         objective.eval()
         seconds = _seconds(lambda: evaluate.evaluate_task(objective, part, [language], config))
     else:
@@ -200,8 +201,8 @@ def _random_masked_batch(study: Study, vocabulary: int, step: int) -> dict[str, 
     return {"input_ids": ids, "labels": ids.where(torch.rand(ids.shape) < phase.mask_rate, IGNORED)}
 
 
-def _step_seconds(objective: Any, batch_at: Callable[[int], dict]) -> float:
-    """The median seconds of a real training step, after the first two."""
+def _step_seconds(objective: Any, batch_at: Callable[[int], dict], tokens: Any = None) -> float:
+    """The median seconds of a real training step, after the first two, of batches that hold these `tokens`."""
     from xlt_utils.training import loop
     from xlt_utils.training.schedules import ladder_schedule
 
@@ -221,5 +222,5 @@ def _step_seconds(objective: Any, batch_at: Callable[[int], dict]) -> float:
         contextlib.redirect_stdout(None),
         contextlib.suppress(Enough),
     ):
-        loop.train(objective, timed, ladder_schedule(1e-3, 1, 40, 0.2), seed=0, state=Path(folder))
+        loop.train(objective, timed, ladder_schedule(1e-3, 1, 40, 0.2), seed=0, state=Path(folder), tokens=tokens)
     return statistics.median(after - before for before, after in itertools.pairwise(starts[2:]))
