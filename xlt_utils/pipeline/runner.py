@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -143,12 +144,26 @@ def _run_papermill(folder: Path, attempt: Path, params: dict[str, Any], kernel: 
 
 
 def cell_environment(threads: int) -> dict[str, str]:
-    """The environment that makes a cell's processes use `threads` threads and order sets alike in every run."""
+    """The environment that makes a cell's processes use `threads` threads and order sets alike in every run, and have a
+    home to write into."""
     pools = ("OMP_NUM", "MKL_NUM", "OPENBLAS_NUM", "NUMEXPR_NUM", "RAYON_NUM", "VECLIB_MAXIMUM")
     return {f"{pool}_THREADS": str(threads) for pool in pools} | {
         "PYTHONHASHSEED": "0",
         "TOKENIZERS_PARALLELISM": "true" if threads > 1 else "false",
+        **_home(),
     }
+
+
+def _home() -> dict[str, str]:
+    """A home below the runs where the user's cannot be written: Jupyter, Snakemake and the hub's client keep files
+    there."""
+    try:
+        with tempfile.TemporaryFile(dir=Path.home()):
+            return {}
+    except (OSError, RuntimeError):  # RuntimeError: the user has none
+        home = paths.RUNS.absolute() / ".home"
+        home.mkdir(parents=True, exist_ok=True)
+        return {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
 
 
 def _end_group(process: subprocess.Popen | None) -> None:
@@ -225,6 +240,11 @@ def _notebook_error(notebook: Path) -> str:
     return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())[:500]
 
 
+def _literal(path: Path) -> str:
+    """A path as papermill takes it, which fills in what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def execute_notebook(arguments: list[str]) -> int:
     """Execute the notebook of a cell, in papermill's process, and return the exit code.
 
@@ -243,8 +263,8 @@ def execute_notebook(arguments: list[str]) -> int:
     local = Config(KernelManager={"transport": "ipc", "connection_file": f"{sockets}/kernel.json"})
     try:
         papermill.execute_notebook(
-            str(paths.resolve(params["notebook"])),
-            str(attempt / "executed.ipynb"),
+            _literal(paths.resolve(params["notebook"])),
+            _literal(attempt / "executed.ipynb"),
             params["parameters"],
             kernel_name=kernel,
             cwd=str(paths.ROOT),

@@ -4,6 +4,7 @@ of progress; a repeated run does only what is missing."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from xlt_utils.study.schema import Study
 BUSY = 75  # EX_TEMPFAIL: another run of the study is at work
 NOT_LEARNT = 3  # the gate is closed: a target or an arm is not learnt
 POLL_SECONDS = 0.5  # between two looks at the run folders
+# What began to go wrong in a log: an exception with its message, a fault of ours, the shell or the system refusing
+ERROR = re.compile(r"^\w*(Error|Exception|Exit)\b.*: |: \d+ faults?; |not found$|: Permission denied|No space left")
 SWEEP_SECONDS = 20.0  # between two looks for weights that no cell needs any more
 
 
@@ -259,8 +262,18 @@ def _run_grid(
         line.end()
         _write_run_totals(folder, plan, began, sum(is_done(cell.folder, cell.hash) for cell in missing))
     if process.returncode and not line.failed:
-        log_end = (folder / "snakemake.log").read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
-        print("\n".join(["Snakemake ended with a fault of its own:", *log_end]), file=sys.stderr)
+        path = folder / "snakemake.log"
+        error = _first_error(path.read_text(encoding="utf-8", errors="replace").splitlines())
+        print(f"the engine ended before a cell could say why: {error}\n  log: {paths.relative(path)}", file=sys.stderr)
+
+
+def _first_error(lines: list[str]) -> str:
+    """The first error that a log of Snakemake states, with the line after it, where what is wrong may stand; else its
+    last lines."""
+    for number, line in enumerate(lines):
+        if ERROR.search(line):
+            return " ".join(text.strip() for text in lines[number : number + 2])
+    return " ".join(text.strip() for text in lines[-3:])
 
 
 def _snakemake_command(folder: Path, study: Study, jobs: int, profile: str, cell_command: list[str]) -> list[str]:

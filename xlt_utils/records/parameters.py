@@ -131,7 +131,7 @@ def _parameter_faults(
 
 def _folder_faults(path: Path, params: dict[str, Any]) -> Iterator[str]:
     out = params["parameters"].get("out")
-    if out is not None and paths.resolve(str(out)).absolute() != path.parent.absolute():
+    if out is not None and paths.resolve(str(out)).resolve() != path.parent.resolve():  # whatever links lead there
         yield f"out = {out!r}: must be the folder of this file, {paths.relative(path.parent)!r}"
     for folder in params["inputs"]:
         if not (paths.resolve(folder) / "record.json").exists():

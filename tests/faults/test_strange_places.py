@@ -1,0 +1,57 @@
+"""A study runs wherever it lies, and where the engine itself cannot, it says why."""
+
+import subprocess
+import sys
+
+import tiny_grid
+
+from xlt_utils.pipeline import scheduler
+
+
+def run(folder, **environment):
+    return subprocess.run(
+        [sys.executable, tiny_grid.__file__, str(folder), "first"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=tiny_grid.place(folder) | environment,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_names_links_a_long_temporary_folder_and_a_lost_home_stop_nothing(tmp_path):
+    """Accents, quotes, spaces and braces in the path; runs that lie behind a symbolic link; a path of 82 characters for
+    temporary files, too long for a socket; a home that cannot be written."""
+    folder = tmp_path / "josé, user's a{b}c"
+    (tmp_path / "scratch disk").mkdir()
+    folder.mkdir()
+    (folder / "runs").symlink_to(tmp_path / "scratch disk")
+    temporary = tmp_path / ("t" * max(1, 81 - len(str(tmp_path))))
+    temporary.mkdir()
+    result = run(folder, TMPDIR=str(temporary), HOME="/proc/nowhere")
+    assert result.returncode == 0 and "8 of 8 cells done" in result.stdout, result.stdout
+    assert (folder / "report" / "grid" / "index.html").exists()
+
+
+def test_an_engine_that_cannot_start_says_why(tmp_path):
+    """No cell runs, so no cell can say it."""
+    (tmp_path / "runs" / "grid").mkdir(parents=True)
+    (tmp_path / "runs" / "grid" / ".snakemake").write_text("a file where Snakemake keeps a folder")
+    result = run(tmp_path)
+    assert result.returncode != 0
+    assert "the engine ended before a cell could say why: " in result.stdout, result.stdout
+    assert ".snakemake" in result.stdout and "runs/grid/snakemake.log" in result.stdout
+
+
+def test_the_first_error_of_a_log_is_found_with_what_follows_it():
+    log = [
+        "Building DAG of jobs...",
+        "a/params.json: 1 fault; no kernel was started",
+        "  out = 'b': must be",
+        "RuleException:",
+    ]
+    assert scheduler._first_error(log) == "a/params.json: 1 fault; no kernel was started out = 'b': must be"
+    trace = ["Traceback (most recent call last):", "  File x", "FileNotFoundError: [Errno 2] No such file: '/home'"]
+    assert scheduler._first_error(trace) == "FileNotFoundError: [Errno 2] No such file: '/home'"
+    assert scheduler._first_error(["one", "two", "three", "four"]) == "two three four"
