@@ -130,6 +130,13 @@ def _publish(arguments: argparse.Namespace) -> int:
     return publish_study(study, grid, arguments.kernel, arguments.drop)
 
 
+def _merge(arguments: argparse.Namespace) -> int:
+    from xlt_utils.pipeline.merge import merge_archives
+
+    print(merge_archives(arguments.out, arguments.archives, arguments.origins))
+    return 0
+
+
 def _cell(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline import runner
 
@@ -246,6 +253,12 @@ def _parser() -> argparse.ArgumentParser:
     add_kernel(command)
     text = "leave out the records that were published of cells which the study no longer has"
     command.add_argument("--drop", action="store_true", help=text)
+    argument = ("OUT", "the archive to write (.zip), or the folder of a report that gets one")
+    command = add("merge", _merge, argument, "put archives of one study from several machines together")
+    text = "an archive, or the folder of a published report"
+    command.add_argument("archives", metavar="IN", nargs="+", help=text)
+    text = "keep archives apart that differ in more than their seeds, in place of refusing them"
+    command.add_argument("--origins", action="store_true", help=text)
     command = add("cell", _cell, ("PARAMS", "a cell's params.json"), "run one notebook: one cell")
     add_kernel(command)
     add_limit(command)

@@ -58,6 +58,17 @@ def t_interval(values: Iterable[float]) -> Interval:
     return Interval(float(mean), float(mean - margin), float(mean + margin), n)
 
 
+def difference_interval(first: Iterable[float], second: Iterable[float]) -> Interval:
+    """The mean of the second values less that of the first, which are other seeds', with Welch's t interval (Welch
+    1947); n is the fewer of the two. NaN for ends where one side has one value."""
+    first, second = np.array([*first], dtype=float), np.array([*second], dtype=float)
+    mean, n = float(second.mean() - first.mean()), min(len(first), len(second))
+    if n < 2:
+        return Interval(mean, np.nan, np.nan, n)
+    ends = stats.ttest_ind(second, first, equal_var=False).confidence_interval(LEVEL)
+    return Interval(mean, float(ends.low), float(ends.high), n)
+
+
 def t_factor(n: float) -> float:
     """How many standard errors of a mean of `n` values its interval reaches to either side; NaN for one value. A
     fraction is an effective number of values."""

@@ -27,6 +27,9 @@ from xlt_utils.records.record import Record, packed_items, read_record, tidy_res
 RUN_PHASES = paths.PHASES[:3]  # the report is none of its own cells
 
 
+ORIGIN_STEP = 10_000  # between the numbers of one seed in two origins
+
+
 @dataclass(frozen=True)
 class MissingCell:
     """A cell without a record.
@@ -300,10 +303,23 @@ def gather_findings(
     if not records:
         hint = did_you_mean(root.name, sorted(path.name for path in root.parent.glob("*") if path.is_dir()))
         raise FileNotFoundError(f"{root}: no record below this folder, so there is nothing to report; {hint}")
+    records = _number_seeds_apart(records)
     missing_cells = [_missing_cell(paths.resolve(folder), state) for folder, state in missing]
     study = next(iter(records.values())).study
     plan, engine = (read_json_if_whole(root / name) for name in ("plan.json", "run.json"))
     return Findings(study, root, records, missing_cells, plan, engine)
+
+
+def _number_seeds_apart(records: dict[Path, Record]) -> dict[Path, Record]:
+    """The records with other seeds for each origin: runs of one seed and two origins are no repetition of each other,
+    and no pair."""
+    origins = sorted({record.origin for record in records.values() if record.origin})
+    numbered = {}
+    for folder, record in records.items():
+        shift = ORIGIN_STEP * origins.index(record.origin) if record.origin else 0
+        place = record.coordinates and record.coordinates.model_copy(update={"seed": record.coordinates.seed + shift})
+        numbered[folder] = record.model_copy(update={"coordinates": place}) if shift else record
+    return numbered
 
 
 def _missing_cell(folder: Path, state: str) -> MissingCell:

@@ -73,6 +73,7 @@ def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Pat
         checkpoints=provenance.checkpoint_rows(findings),
         head_sentences=provenance.head_sentences(findings),
         machines=provenance.machine_rows(findings),
+        origin_sentences=provenance.origin_sentences(findings),
         versions=provenance.shared_versions(findings),
         **_figure_values(findings, figures),
         **_gain_values(findings, long_tables),

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from xlt_utils import paths
+from xlt_utils.analysis.intervals import difference_interval
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import join_words, number_text, short_count
 from xlt_utils.records.record import Record
 from xlt_utils.records.run_hash import PROVENANCE
-from xlt_utils.reporting.findings import Findings, read_json_if_whole
+from xlt_utils.reporting.findings import ORIGIN_STEP, Findings, read_json_if_whole
 
 
 def checkpoint_rows(findings: Findings) -> list[dict[str, str]]:
@@ -101,6 +102,36 @@ def machine_rows(findings: Findings) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def origin_sentences(findings: Findings) -> list[str]:
+    """What is known of the runs that a merge kept apart: how the scores of each further origin differ from those of the
+    first, over the places of the grid that all have. Nothing where there is one origin."""
+    seeds_of: dict[str, set[int]] = {}
+    for record in findings.records.values():
+        if record.origin and record.coordinates:
+            seeds_of.setdefault(record.origin, set()).add(record.coordinates.seed)
+    if len(seeds_of) < 2:
+        return []
+    scores = findings.scores
+    scores = scores[scores["counts"] & (scores["language"] != "en")]
+    place = ["task", "language", "tokens", "arm", "examples"]
+    table = scores.pivot_table(index="seed", columns=place, values="score").dropna(axis="columns")
+    first, *others = sorted(seeds_of)
+    sentences = [
+        f"These runs differ in more than their seeds, so they are kept apart by where they come from: {first} and "
+        f"{join_words(others)}, whose seeds are numbered from {ORIGIN_STEP:,} on."
+    ]
+    for origin in others:
+        if table.empty:
+            sentences.append(f"No place of the grid is common to all seeds, so {origin} cannot be compared.")
+            continue
+        means = [table[table.index.isin(seeds_of[name])].mean(axis=1) for name in (first, origin)]
+        sentences.append(
+            f"Over the {table.shape[1]} scores that all seeds have, {origin} minus {first} is "
+            f"{difference_interval(*means)}."
+        )
+    return sentences
 
 
 def _trained_elsewhere(findings: Findings) -> list[Record]:
