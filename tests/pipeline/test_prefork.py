@@ -58,7 +58,7 @@ def test_a_warm_cell_leaves_the_same_record_as_a_cold_one(server, tmp_path):
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         cells = json.loads((attempt(path) / "executed.ipynb").read_text(encoding="utf-8"))
         kinds = [key for output in cells["cells"][2]["outputs"] for key in output.get("data", {})]
-        results[kind] = ({**record, "started": "", "seconds": {}}, kinds, cells["metadata"]["kernelspec"])
+        results[kind] = ({**record, "started": "", "seconds": {}, "sha256": ""}, kinds, cells["metadata"]["kernelspec"])
         folder.rename(tmp_path / kind)
     assert results["warm"] == results["cold"]
     assert "image/png" in results["warm"][1]

@@ -1,0 +1,144 @@
+"""A study that grows: what an archive holds is not run again, halves from two machines are the whole, and weights that
+are gone are made again where a new cell needs them. A real study, the smallest that has every phase."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from xlt_utils import paths
+from xlt_utils.pipeline.archive import ARCHIVE
+from xlt_utils.records.record import read_record
+
+pytestmark = pytest.mark.slow
+STUDY = (Path(__file__).parents[2] / "params" / "tiny.yaml").read_text(encoding="utf-8")
+STUDY = STUDY.replace("tokens: [0, 30k]", "tokens: [0]").replace("examples: [64, 256]", "examples: [64]")
+
+
+class Machine:
+    """A machine of its own: runs, reports and study file below a folder, the data shared."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        (folder / "runs").mkdir(parents=True)
+        paths.RUNS.mkdir(exist_ok=True)
+        (paths.RUNS / "data").mkdir(exist_ok=True)
+        (folder / "runs" / "data").symlink_to(paths.RUNS / "data")
+        self.published = folder / "report" / "tiny"
+
+    def xlt(self, *command: str, code: int = 0) -> str:
+        environment = os.environ | {"XLT_RUNS": f"{self.folder}/runs", "XLT_REPORT": f"{self.folder}/report"}
+        done = subprocess.run(
+            [Path(sys.executable).parent / "xlt", *command],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=self.folder,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def study(self, seeds: str, *changes: tuple[str, str]) -> str:
+        text = STUDY.replace("seeds: [0]", f"seeds: {seeds}")
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (self.folder / "tiny.yaml").write_text(text)
+        return str(self.folder / "tiny.yaml")
+
+    def executed(self) -> set[str]:
+        """The cells that ran here, as `target s0-p0-...`: an archive holds no notebooks."""
+        found = (self.folder / "runs" / "tiny").glob("[pit]*/*/attempts/*/executed.ipynb")
+        return {f"{path.parents[3].name} {path.parents[2].name[:-9]}" for path in found}
+
+    def values(self) -> pd.DataFrame:
+        table = pd.read_parquet(self.published / "results.parquet").drop(columns="folder")
+        return table.sort_values([*table.columns]).reset_index(drop=True)
+
+    def words(self) -> str:
+        """What the page says before its tables of time and cost."""
+        page = (self.published / "index.html").read_text(encoding="utf-8")
+        return re.sub(
+            r"\s+", " ", re.sub(r"<[^>]+>", " ", page[page.index('id="said"') : page.index('id="figures"')])
+        )
+
+
+def cells_of(seed: int) -> set[str]:
+    arm = f"s{seed}-p0-mnli-i64"
+    trained = {f"pretrain s{seed}-p0", f"intermediate {arm}"}
+    return trained | {f"target s{seed}-p0-2tasks", f"target {arm}-2tasks"}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory) -> Machine:
+    """Seed 0 ran and was published; the runs are gone."""
+    machine = Machine(tmp_path_factory.mktemp("first"))
+    machine.xlt("run", machine.study("[0]"))
+    machine.xlt("publish", machine.study("[0]"))
+    assert not [*machine.folder.glob("runs/tiny/*/*/state/encoder")]  # published, so what no cell needs went
+    shutil.copy(machine.published / ARCHIVE, machine.folder / "seed0.zip")
+    shutil.rmtree(machine.folder / "runs" / "tiny")
+    return machine
+
+
+@pytest.fixture(scope="module")
+def grown(first) -> Machine:
+    """The same machine, after seed 1 was added to the file."""
+    study = first.study("[0, 1]")
+    assert "4 cells done from the archive" in first.xlt("status", study)
+    assert "4 cells done from the archive" in first.xlt("run", study)
+    return first
+
+
+@pytest.fixture(scope="module")
+def second(first, tmp_path_factory) -> Machine:
+    """Another machine, which ran seed 1 alone."""
+    machine = Machine(tmp_path_factory.mktemp("second"))
+    machine.xlt("run", machine.study("[1]"))
+    machine.xlt("publish", machine.study("[1]"))
+    return machine
+
+
+def test_a_seed_that_is_added_runs_alone_and_the_report_has_both(grown):
+    assert grown.executed() == cells_of(1)
+    assert set(grown.values()["seed"]) == {0, 1}
+    assert "8 of 8 cells" in grown.xlt("run", grown.study("[0, 1]")) and grown.executed() == cells_of(1)
+
+
+def test_two_machines_merged_give_the_page_of_one(grown, second, tmp_path):
+    third = Machine(tmp_path / "third")
+    third.published.mkdir(parents=True)
+    archives = [str(grown.folder / "seed0.zip"), str(second.published)]
+    assert "8 cells of tiny, seeds 0, 1" in third.xlt("merge", str(third.published), *archives)
+    assert "8 cells done from the archive" in third.xlt("run", third.study("[0, 1]"))
+    assert third.executed() == set()
+    pd.testing.assert_frame_equal(third.values(), grown.values())
+    assert third.words() == grown.words()
+
+
+def test_weights_that_a_new_target_needs_are_made_again_with_the_same_result(second, tmp_path):
+    machine = Machine(tmp_path / "later")
+    study = machine.study("[1]", ("tasks: [udpos, tatoeba]", "tasks: [udpos, tatoeba, sst]"))
+    archive = ["--records", str(second.published)]
+    text = machine.xlt("run", study, *archive)
+    assert "2 cells of these trained again, because their weights are needed and gone" in text
+    again = {"pretrain s1-p0", "intermediate s1-p0-mnli-i64"}
+    assert machine.executed() == again | {"target s1-p0-sst", "target s1-p0-mnli-i64-sst"}
+    assert "differs from its earlier record" not in text
+    for folder in machine.folder.glob("runs/tiny/[pi]*/*"):
+        before = read_record(second.folder / "runs" / "tiny" / folder.parent.name / folder.name)
+        now = read_record(folder)
+        assert (now.hash, now.results, now.curves) == (before.hash, before.results, before.curves)
+
+
+def test_an_archive_of_other_cells_is_no_part_of_the_study(second, tmp_path):
+    """Another setting is another hash: nothing counts as done."""
+    machine = Machine(tmp_path / "other")
+    study = machine.study("[1]", ("examples: 64\n  evaluation", "examples: 32\n  evaluation"))
+    text = machine.xlt("status", study)
+    assert "archive" not in text
