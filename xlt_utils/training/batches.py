@@ -12,7 +12,9 @@ from xlt_utils.data import loading
 from xlt_utils.training import sampling
 from xlt_utils.training.encoding import IGNORED, Encoded
 
-MOST_SCORES = 2**18  # of attention, a head and layer, that a CPU holds at once: its memory, and no slower in parts
+# Attention scores, a head and layer, that a CPU holds at once: tokens times the width of a row. More take more memory
+# and no less time.
+MOST_SCORES = 2**17
 BatchAt = Callable[[int], dict]  # from a step, counted from 0, to its batch
 
 
@@ -73,8 +75,9 @@ def micro_batches(batch: dict, max_items: int | None, min_parts: int = 1) -> Ite
     labels = batch["labels"]
     items = len(labels)
     if max_items is None and not torch.cuda.is_available():
-        rows, width = batch["input_ids"].shape
-        max_items = max(1, MOST_SCORES * items // (rows * width**2))
+        width = batch["input_ids"].shape[1]
+        tokens = batch["attention_mask"].sum() if "attention_mask" in batch else batch["input_ids"].numel()
+        max_items = max(1, MOST_SCORES * items // int(tokens * width))
     parts = max(min_parts, -(-items // (max_items or items)))
     if parts > items:
         raise ValueError(f"a batch of {items} cannot be shared by {parts}")
