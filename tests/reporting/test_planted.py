@@ -1,7 +1,5 @@
 """The planted truth on the page: where the data hold it, the study's intervals stand beside it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import simulated
@@ -54,4 +52,5 @@ def test_nothing_is_planted_after_another_task_or_shuffled_labels(study, tmp_pat
 
 def test_no_law_is_shown_of_an_arm_without_a_gain_that_counts(study, tmp_path):
     findings = study(offers.NEW_IN_TESTS, offers.SLOPE, {"tasks": ["reputations"]})
-    assert planted.planted_laws(replace(findings, gains=findings.gains.iloc[:0])) == []
+    vars(findings)["gains"] = findings.gains.iloc[:0]
+    assert planted.planted_laws(findings) == []
