@@ -1,5 +1,6 @@
 """Peak memory of encoding text and of pretraining on it, for a small corpus, one ten times as large, and one larger
-than the machine's memory. A fresh process measures each number. README.md says what is measured."""
+than the machine's memory; or that of a target cell of a pretrained encoder. A fresh process measures each number.
+README.md says what is measured."""
 
 import argparse
 import json
@@ -28,11 +29,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, required=True, help="where the results go")
     parser.add_argument("--quick", action="store_true", help="a twentieth of the text, to see that everything works")
+    parser.add_argument("--encoder", metavar="FOLDER", help="a target cell of this encoder instead of all else")
+    parser.add_argument("--data", metavar="FOLDER", default="../shared/mirror", help="a mirror of the hub, for that")
     parser.add_argument("--stage", nargs="+", help=argparse.SUPPRESS)  # how this script calls itself
     arguments = parser.parse_args()
     if arguments.stage:
         name, *values = arguments.stage
         arguments.json.write_text(json.dumps(_measured(STAGES[name], values)))
+        return
+    if arguments.encoder:
+        usage = _stage("target_cell", *(str(Path(place).resolve()) for place in (arguments.encoder, arguments.data)))
+        arguments.json.write_text(json.dumps(usage, indent=1))
+        print(f"a target cell: peak of {usage['peak_bytes'] / 1e9:.2f} GB, {usage['seconds']:.0f} seconds")
         return
     size = BYTES // 20 if arguments.quick else BYTES
     began = time.perf_counter()
@@ -157,7 +165,30 @@ def grow(folder: str) -> int:
     return total
 
 
-STAGES = {stage.__name__: stage for stage in (write_world, write_corpus, train_vocabulary, encode, pretrain, grow)}
+def target_cell(encoder: str, data: str) -> list[str]:
+    """A target cell of params/real-pretrained.yaml, of five tasks one after another; gives their names."""
+    import torch
+
+    from xlt_utils import paths
+    from xlt_utils.evaluation import fine_tuning
+    from xlt_utils.reporting.figures import by_language, runs  # noqa: F401  # which the notebook holds too
+    from xlt_utils.study import cells, study_file
+
+    torch.set_num_threads(1)
+    study = study_file.load_study(paths.ROOT / "params" / "real-pretrained.yaml")
+    grid = cells.expand_study(study, data, "")
+    settings = next(cell.parameters for cell in grid if cell.phase == "target")
+    for name in settings["tasks"]:
+        config = fine_tuning.FineTuneConfig.from_parameters(settings, settings["settings"].get(name))
+        languages = settings["task_languages"].get(name, settings["languages"])
+        fine_tuning.fine_tune(name, Path(encoder), data, languages, config, places.FOLDER / "target" / name)
+    return settings["tasks"]
+
+
+STAGES = {
+    stage.__name__: stage
+    for stage in (write_world, write_corpus, train_vocabulary, encode, pretrain, grow, target_cell)
+}
 
 
 class _Recorded:

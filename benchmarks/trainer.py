@@ -40,7 +40,7 @@ class _Scheduled(Trainer):
 
 
 def train(
-    turn: Turn,
+    turn: Turn | None,
     model: torch.nn.Module,
     rows: torch.utils.data.Dataset,
     collator: Callable,
@@ -50,8 +50,9 @@ def train(
     seed: int = 0,
     bf16: bool = False,
     stop: int | None = None,
-) -> None:
-    """Train a model to the schedule's end, or for `stop` steps of it, as a script of transformers' examples would."""
+) -> Trainer:
+    """Train a model to the schedule's end, or for `stop` steps of it, as a script of transformers' examples would, in
+    turns with others or (None) alone."""
     arguments = TrainingArguments(
         output_dir=str(places.FOLDER / "trainer"),
         max_steps=schedule.total,
@@ -72,7 +73,9 @@ def train(
     )
     trainer = _Scheduled(model=model, args=arguments, train_dataset=rows, data_collator=collator)
     trainer.schedule = schedule
-    trainer.add_callback(_Turns(turn, stop or schedule.total))
+    if turn:
+        trainer.add_callback(_Turns(turn, stop or schedule.total))
     modeling_modernbert.apply_rotary_pos_emb = DEFAULT_ROTARY
     trainer.train()
     model.eval()
+    return trainer

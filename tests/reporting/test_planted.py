@@ -48,3 +48,9 @@ def test_nothing_is_planted_after_another_task_or_shuffled_labels(study, tmp_pat
     findings = study(0.3, 1, arm)
     assert planted.planted_laws(findings) == []
     assert "planted" not in page.render_page(findings, [], tmp_path / "page").read_text()
+
+
+def test_no_law_is_shown_of_an_arm_without_a_gain_that_counts(study, tmp_path):
+    findings = study(offers.NEW_IN_TESTS, offers.SLOPE, {"tasks": ["reputations"]})
+    vars(findings)["gains"] = findings.gains.iloc[:0]
+    assert planted.planted_laws(findings) == []

@@ -42,6 +42,16 @@ def test_ladders_are_chains_and_inputs_stand_first(tmp_path):
     assert [source.slug for source in tuned.inputs] == ["s1-p100k", "s1-p100k-mnli-i512"]
 
 
+def test_a_trunk_is_kept_where_a_rung_goes_on_from_it_and_a_rung_above_changes_no_hash(tmp_path):
+    cells = grid(tmp_path)
+    trained = [cell for cell in cells if cell.phase != "target"]
+    below = {cell.parameters["previous"] for cell in trained} - {None}
+    started = {cell.folder for cell in trained if cell.slug.endswith("-p0")}  # has taken no step, and so has no trunk
+    assert {cell.folder for cell in trained if cell.parameters["rung_above"]} == below | started
+    grown = hashes_of(grid(tmp_path, GOOD.replace("[512, 4096]", "[512, 4096, 8192]")))
+    assert hashes_of(cells).items() <= grown.items()
+
+
 def test_a_changed_setting_changes_what_depends_on_it_alone(tmp_path):
     before = hashes_of(grid(tmp_path))
     after = hashes_of(grid(tmp_path, GOOD.replace("[512, 4096]", "[512, 8192]")))

@@ -47,7 +47,7 @@ def test_an_epoch_shows_each_example_once_and_the_next_in_another_order(world, v
 )
 def test_parts_cover_every_item_once(items, largest, fewest):
     labels = torch.arange(items) % 3
-    batch = {"input_ids": torch.arange(2 * items), "labels": labels, "part": "sst"}  # two rows an item
+    batch = {"input_ids": torch.arange(2 * items).unsqueeze(1), "labels": labels, "part": "sst"}  # two rows an item
     if fewest > items:  # a process without a part would wait for the others for ever
         with pytest.raises(ValueError, match=f"a batch of {items} cannot be shared by {fewest}"):
             list(batches.micro_batches(batch, largest, fewest))

@@ -15,7 +15,7 @@ from xlt_utils.errors import Fault, did_you_mean
 from xlt_utils.evaluation import evaluate
 from xlt_utils.evaluation.evaluate import Evaluation, EvaluationConfig
 from xlt_utils.records.record import Record
-from xlt_utils.training import batches, costs, encoders, encoding, loop, sampling
+from xlt_utils.training import batches, costs, encoders, encoding, hardware, loop, sampling
 from xlt_utils.training.objectives import TaskHead
 from xlt_utils.training.schedules import linear_schedule
 
@@ -100,6 +100,7 @@ def fine_tune(
         config: how it is fine-tuned and tested.
         state: the folder of the training's own checkpoints.
     """
+    hardware.free_memory()  # of the task before
     task = labelled.complete_task(name, data)
     model, tokenizer = encoders.load_encoder(checkpoint)
     tests = EvaluationConfig(

@@ -159,9 +159,9 @@ def plan_text(name: str, plan: Plan, done: int, time: str = "core time") -> str:
 def _work(cell: cells.Cell, study: Study, speed: Speed, overhead: float) -> Work:
     """The work of one cell, `overhead` seconds around its steps included."""
     if cell.phase == "pretrain":
-        work = _pretraining_work(cell, study.pretrain.shares_trunk, speed)
+        work = _pretraining_work(cell, speed)
     elif cell.phase == "intermediate":
-        work = _intermediate_work(cell, study.intermediate.shares_trunk, speed)
+        work = _intermediate_work(cell, speed)
     else:
         work = _target_work(cell, speed)
     length = work.tokens / work.examples if work.examples else study.pretrain.length
@@ -172,7 +172,7 @@ def _work(cell: cells.Cell, study: Study, speed: Speed, overhead: float) -> Work
     return work
 
 
-def _pretraining_work(cell: cells.Cell, shares_trunk: bool, speed: Speed) -> Work:
+def _pretraining_work(cell: cells.Cell, speed: Speed) -> Work:
     parameters = cell.parameters
     length, mask_rate = parameters["length"], parameters["mask_rate"]
     tokens = parameters["seen"] or _above_trunk(cell, "tokens")
@@ -190,12 +190,12 @@ def _pretraining_work(cell: cells.Cell, shares_trunk: bool, speed: Speed) -> Wor
         examples=tokens / length,
         tested_tokens=tested_tokens,
         flops=flops,
-        bytes=RECORD_BYTES + _checkpoint_bytes(speed, shares_trunk),
+        bytes=RECORD_BYTES + _checkpoint_bytes(speed, cell),
         seconds=seconds + tested_tokens * speed.masked_token / 3,
     )
 
 
-def _intermediate_work(cell: cells.Cell, shares_trunk: bool, speed: Speed) -> Work:
+def _intermediate_work(cell: cells.Cell, speed: Speed) -> Work:
     """Masked-LM steps beside the tasks, then each task as if all had an equal share of the other steps."""
     parameters = cell.parameters
     examples = parameters["epochs"] * _above_trunk(cell, "examples")
@@ -204,7 +204,7 @@ def _intermediate_work(cell: cells.Cell, shares_trunk: bool, speed: Speed) -> Wo
         tokens=masked_tokens,
         examples=examples,
         flops=speed.flops(masked_tokens, parameters["mlm_length"], predicted=parameters["mask_rate"]),
-        bytes=RECORD_BYTES + _checkpoint_bytes(speed, shares_trunk),
+        bytes=RECORD_BYTES + _checkpoint_bytes(speed, cell),
         seconds=masked_tokens * speed.masked_token,
     )
     for name in parameters["tasks"]:
@@ -248,9 +248,9 @@ def _above_trunk(cell: cells.Cell, size: str) -> float:
     return cell.parameters[size] - below * (1 - cell.parameters["cooldown"])
 
 
-def _checkpoint_bytes(speed: Speed, shares_trunk: bool) -> int:
+def _checkpoint_bytes(speed: Speed, cell: cells.Cell) -> int:
     # 4 bytes a weight: those of the encoder, and of a trunk also the state to go on from, with two moments each
-    return 4 * speed.weights * (4 if shares_trunk else 1)
+    return 4 * speed.weights * (4 if cell.parameters["rung_above"] else 1)
 
 
 def _overhead_seconds(grid: list[cells.Cell]) -> float:

@@ -16,9 +16,20 @@ SCHEMA = 4  # of records; raised when their meaning changes, and then every run 
 OLDEST_SCHEMA = 2  # that can still be read
 PROVENANCE = "provenance.json"  # beside the runs: what a study file says of its checkpoints, for the report alone
 COVERED = ("code", "data", "checkpoint")  # by a hash, besides the parameters and the inputs; fields of a record
-# Parameters that say what a study is called and where things are: no result depends on them. What a run reads is in its
-# hash as the hashes of its inputs.
-UNHASHED_PARAMETERS = ("study", "data", "out", "previous", "checkpoint", "runs", "cells", "missing", "report")
+# Parameters that say what a study is called, where things are and what is kept: no result depends on them. What a run
+# reads is in its hash as the hashes of its inputs.
+UNHASHED_PARAMETERS = (
+    "study",
+    "data",
+    "out",
+    "previous",
+    "checkpoint",
+    "rung_above",
+    "runs",
+    "cells",
+    "missing",
+    "report",
+)
 
 UNREAD = (".md", ".bin", ".h5", ".msgpack", ".onnx", ".ot", ".pt", ".pth")  # files of a checkpoint that no run reads
 

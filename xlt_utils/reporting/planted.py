@@ -13,7 +13,8 @@ TASK, TARGET = "reputations", "offers"
 def planted_laws(findings: Findings) -> list[dict[str, Any]]:
     """For each arm of the planted task alone that the planted target was tested after: the `arm`, its largest rung
     `examples`, the `verdict`, whether that is `true`, and `rows`: what was measured, the planted value, the study's
-    interval, and whether it holds the value. Nothing where there is no such arm."""
+    interval, and whether it holds the value. Nothing where there is no such arm, or
+    none of its gains counts."""
     return [
         _law(findings, verdict)
         for verdict in findings.task_verdicts
@@ -29,7 +30,7 @@ def settings() -> dict[str, Any]:
 
 def _is_planted(findings: Findings, arm: str) -> bool:
     spec = findings.arm_specs[arm]
-    return spec.is_english and spec.tasks == (TASK,)
+    return spec.is_english and spec.tasks == (TASK,) and arm in set(findings.gains["arm"])
 
 
 def _law(findings: Findings, verdict: ProportionalityVerdict) -> dict[str, Any]:

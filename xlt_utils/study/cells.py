@@ -90,10 +90,12 @@ def expand_study(study: Study, data: str | None = None, fingerprint: str | None 
     grid = Grid(study, data, loading.data_fingerprint(data) if fingerprint is None else fingerprint)
     trained = [name for name in study.target.tasks if TASKS[name].trains]  # without training, replicates are the same
     for seed in study.seeds:
-        below = None
-        for rung in study.pretrain.rungs:
+        below, rungs = None, study.pretrain.rungs
+        for rung in rungs:
             slug = f"s{seed}-p{short_size(rung.before + rung.tokens)}"
-            pretrained = grid.add("pretrain", slug, _pretrain(study, seed, rung), previous=below)
+            rung_above = study.pretrain.shares_trunk and rung is not rungs[-1]
+            parameters = {"rung_above": rung_above, **_pretrain(study, seed, rung)}
+            pretrained = grid.add("pretrain", slug, parameters, previous=below)
             below = pretrained if study.pretrain.shares_trunk and rung.tokens else None
             _targets(grid, seed, pretrained)
             for replicate in range(1, study.target.baseline_replicates):
@@ -108,7 +110,8 @@ def _ladder(grid: Grid, seed: int, pretrained: Cell, arm: ArmSettings) -> None:
     below, phase = None, grid.study.intermediate
     for examples in phase.rungs(arm):
         slug = f"{pretrained.slug}-{arm.name}-i{short_size(examples)}"
-        parameters = _intermediate(grid.study, seed, arm, examples)
+        rung_above = phase.shares_trunk and examples != phase.rungs(arm)[-1]
+        parameters = {"rung_above": rung_above, **_intermediate(grid.study, seed, arm, examples)}
         rung = grid.add("intermediate", slug, parameters, checkpoint=pretrained, previous=below)
         below = rung if phase.shares_trunk else None
         _targets(grid, seed, rung, arm.targets)

@@ -12,6 +12,9 @@ from xlt_utils.data import loading
 from xlt_utils.training import sampling
 from xlt_utils.training.encoding import IGNORED, Encoded
 
+# Attention scores, a head and layer, that a CPU holds at once: tokens times the width of a row. More take more memory
+# and no less time.
+MOST_SCORES = 2**17
 BatchAt = Callable[[int], dict]  # from a step, counted from 0, to its batch
 
 
@@ -59,7 +62,7 @@ def micro_batches(batch: dict, max_items: int | None, min_parts: int = 1) -> Ite
     Args:
         batch: tensors with one or more rows an item (a sequence, an example), `labels` with one; other values belong
             to all items.
-        max_items: the items of a part at most; None: no limit.
+        max_items: the items of a part at most; None: all, and on a CPU as many as have MOST_SCORES.
         min_parts: the number of parts at least.
 
     Yields:
@@ -71,6 +74,10 @@ def micro_batches(batch: dict, max_items: int | None, min_parts: int = 1) -> Ite
     """
     labels = batch["labels"]
     items = len(labels)
+    if max_items is None and not torch.cuda.is_available():
+        width = batch["input_ids"].shape[1]
+        tokens = batch["attention_mask"].sum() if "attention_mask" in batch else batch["input_ids"].numel()
+        max_items = max(1, MOST_SCORES * items // int(tokens * width))
     parts = max(min_parts, -(-items // (max_items or items)))
     if parts > items:
         raise ValueError(f"a batch of {items} cannot be shared by {parts}")

@@ -73,7 +73,7 @@ def train(
         tokens: the ids that the batches hold, sorted, the same on all rungs of a ladder; None: any, or a masked-LM
             head. Other rows of a large embedding then take no time and no memory to train (seen_vocabulary.py); the
             result is the same, to rounding.
-        micro_batch: items of a batch that a device holds at once; None: all.
+        micro_batch: items of a batch that a device holds at once; None: all, on a CPU in parts (batches.MOST_SCORES).
         devices: processes that share each batch.
         early_stopping: None: train all steps, and the last weights are the result.
         is_settled: whether training may end early, from the curve so far; None: never.

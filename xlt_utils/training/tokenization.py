@@ -1,6 +1,7 @@
 """Tokenizers: a vocabulary that is trained on a study's text, or that of a checkpoint. In go text or the name of a
 checkpoint, a folder or a hub id; out comes a transformers tokenizer. No code of a checkpoint is ever run."""
 
+import functools
 import hashlib
 import io
 import itertools
@@ -103,6 +104,7 @@ def locate_checkpoint(start: str | Path) -> tuple[str, dict]:
     return name, {"revision": revision or None, "trust_remote_code": False}
 
 
+@functools.lru_cache(maxsize=1)  # a large vocabulary takes half a second, and each language of a test asks again
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
     """The sha256 of a tokenizer's definition, which decides how text is encoded. How far it truncated and padded when
     it was last called is no part of that."""
