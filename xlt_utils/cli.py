@@ -137,6 +137,16 @@ def _merge(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(arguments: argparse.Namespace) -> int:
+    from xlt_utils.formatting import count_of
+    from xlt_utils.pipeline.doctor import examine
+
+    study, grid = _grid(arguments.study)
+    complaints = examine(study, grid)
+    print("\n".join([*complaints, f"{study.name}: {count_of(len(complaints), 'fault')} found in what it has made"]))
+    return 65 if complaints else 0
+
+
 def _cell(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline import runner
 
@@ -144,10 +154,16 @@ def _cell(arguments: argparse.Namespace) -> int:
 
 
 def _microworld(arguments: argparse.Namespace) -> int:
+    from pydantic import ValidationError
+
     from xlt_utils import microworld
     from xlt_utils.study.schema import Microworld
 
-    settings = Microworld(seed=arguments.seed, sentences=arguments.sentences, bilingual=arguments.bilingual)
+    try:
+        settings = Microworld(seed=arguments.seed, sentences=arguments.sentences, bilingual=arguments.bilingual)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Fault(f"--{first['loc'][0]} {first['input']}: {first['msg'].lower()}") from None
     folder = microworld.write(arguments.folder, languages=list(microworld.LANGUAGES), **settings.model_dump())
     print(f"microworld: {folder} (a study reads it with `data: {folder}`)")
     return 0
@@ -259,6 +275,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("archives", metavar="IN", nargs="+", help=text)
     text = "keep archives apart that differ in more than their seeds, in place of refusing them"
     command.add_argument("--origins", action="store_true", help=text)
+    text = "compare all that a study has made with the sha256 that it states, and say what mends it"
+    add("doctor", _doctor, study, text)
     command = add("cell", _cell, ("PARAMS", "a cell's params.json"), "run one notebook: one cell")
     add_kernel(command)
     add_limit(command)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ def sha256_of_file(file: Path) -> str:
     """The sha256 of a file's bytes, in hex; the file is read in parts, so that a large one fits."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def damaged_files(folder: Path, digests: Mapping[str, str]) -> list[Path]:
+    """The files below a folder that are not there or not the bytes of their sha256, given by their paths in it."""
+    files = {folder / name: digest for name, digest in digests.items()}
+    return [file for file, digest in files.items() if not file.is_file() or sha256_of_file(file) != digest]
 
 
 def lfs_pointer(folder: Path) -> Path | None:

@@ -1,69 +1,16 @@
 """A study that grows: what an archive holds is not run again, halves from two machines are the whole, and weights that
 are gone are made again where a new cell needs them. A real study, the smallest that has every phase."""
 
-import os
-import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from machine import Machine
 
-from xlt_utils import paths
 from xlt_utils.pipeline.archive import ARCHIVE
 from xlt_utils.records.record import read_record
 
 pytestmark = pytest.mark.slow
-STUDY = (Path(__file__).parents[2] / "params" / "tiny.yaml").read_text(encoding="utf-8")
-STUDY = STUDY.replace("tokens: [0, 30k]", "tokens: [0]").replace("examples: [64, 256]", "examples: [64]")
-
-
-class Machine:
-    """A machine of its own: runs, reports and study file below a folder, the data shared."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        (folder / "runs").mkdir(parents=True)
-        paths.RUNS.mkdir(exist_ok=True)
-        (paths.RUNS / "data").mkdir(exist_ok=True)
-        (folder / "runs" / "data").symlink_to(paths.RUNS / "data")
-        self.published = folder / "report" / "tiny"
-
-    def xlt(self, *command: str, code: int = 0) -> str:
-        environment = os.environ | {"XLT_RUNS": f"{self.folder}/runs", "XLT_REPORT": f"{self.folder}/report"}
-        done = subprocess.run(
-            [Path(sys.executable).parent / "xlt", *command],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=self.folder,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def study(self, seeds: str, *changes: tuple[str, str]) -> str:
-        text = STUDY.replace("seeds: [0]", f"seeds: {seeds}")
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        (self.folder / "tiny.yaml").write_text(text)
-        return str(self.folder / "tiny.yaml")
-
-    def executed(self) -> set[str]:
-        """The cells that ran here, as `target s0-p0-...`: an archive holds no notebooks."""
-        found = (self.folder / "runs" / "tiny").glob("[pit]*/*/attempts/*/executed.ipynb")
-        return {f"{path.parents[3].name} {path.parents[2].name[:-9]}" for path in found}
-
-    def values(self) -> pd.DataFrame:
-        table = pd.read_parquet(self.published / "results.parquet").drop(columns="folder")
-        return table.sort_values([*table.columns]).reset_index(drop=True)
-
-    def words(self) -> str:
-        """What the page says before its tables of time and cost."""
-        page = (self.published / "index.html").read_text(encoding="utf-8")
-        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page[page.index('id="said"') : page.index('id="figures"')]))
 
 
 def cells_of(seed: int) -> set[str]:

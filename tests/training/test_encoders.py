@@ -1,5 +1,6 @@
 """Encoders: a checkpoint is one that transformers reads, any encoder is a start, and no code of one is run."""
 
+import contextlib
 import json
 
 import pytest
@@ -22,6 +23,19 @@ def test_a_checkpoint_is_one_that_transformers_reads(architecture, vocabulary, t
     assert tokenization.tokenizer_fingerprint(tokenizer) == tokenization.tokenizer_fingerprint(vocabulary.tokenizer)
     AutoModel.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
     assert not list(tmp_path.glob("*.bin"))
+
+
+def test_what_is_saved_does_not_depend_on_how_the_tokenizer_was_last_called(vocabulary, tmp_path):
+    model = BertModel(
+        BertConfig(vocab_size=len(vocabulary.tokenizer), hidden_size=8, num_attention_heads=2, num_hidden_layers=1)
+    )
+    for name, call in {
+        "one": {"truncation": True, "max_length": 9},
+        "other": {"padding": "max_length", "max_length": 5},
+    }.items():
+        vocabulary.tokenizer(["a text"], **call)
+        encoders.save_encoder(model, vocabulary.tokenizer, tmp_path / name)
+    assert len({(tmp_path / name / "tokenizer.json").read_bytes() for name in ("one", "other")}) == 1
 
 
 def test_the_seed_decides_the_weights():
@@ -80,6 +94,17 @@ def test_code_of_a_checkpoint_is_never_run(vocabulary, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(content))
     (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises(tokenization.StartError):
+        encoders.load_encoder(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_of_a_tokenizer_is_never_run(vocabulary, tmp_path):
+    save_bert(tmp_path, vocabulary.tokenizer)
+    content = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    content |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", "own.Own"]}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(content))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with contextlib.suppress(tokenization.StartError):  # its tokenizer.json may be read without the class
         encoders.load_encoder(tmp_path)
     assert not (tmp_path / "ran").exists()
 

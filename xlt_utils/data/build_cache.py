@@ -3,6 +3,7 @@ that builds, out comes a folder whose name is a hash of everything that decides 
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from filelock import FileLock
 
 from xlt_utils import paths
 from xlt_utils.code_hash import module_code_hash
+
+SIZES = "sizes.json"  # of the files that were built, in bytes
 
 
 def build_once(kind: str, key: dict, build: Callable[[Path], None], module: str) -> Path:
@@ -24,13 +27,28 @@ def build_once(kind: str, key: dict, build: Callable[[Path], None], module: str)
     key = key | {"code": module_code_hash(module)}
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = paths.RUNS / "data" / f"{kind}-{name}"
-    if folder.is_dir():
+    if _is_whole(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
+        if not _is_whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
             unfinished = folder.with_name(f"{folder.name}.half")
             unfinished.mkdir(exist_ok=True)
             build(unfinished)
+            (unfinished / SIZES).write_text(json.dumps(_sizes(unfinished)))
             unfinished.rename(folder)
     return folder
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != SIZES)
+    return {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a folder is there with all that was built: a full disk or a crash of the machine cuts files off."""
+    try:
+        return json.loads((folder / SIZES).read_text()).items() <= _sizes(folder).items()
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -230,7 +230,7 @@ def _json(file: Path) -> Any:
 
     try:
         return json.loads(_text(file), object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ScoreFault(f"{file}: is no JSON: {error}") from None
 
 

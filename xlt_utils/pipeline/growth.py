@@ -13,6 +13,7 @@ from pathlib import Path
 from xlt_utils import paths
 from xlt_utils.formatting import count_of, duration, join_words
 from xlt_utils.pipeline.archive import ARCHIVE, Archive, ArchiveFault
+from xlt_utils.pipeline.inputs import weights_read
 from xlt_utils.records.agreement import disagreement_text
 from xlt_utils.records.record import is_done, read_record
 from xlt_utils.study.cells import Cell, write_params
@@ -113,15 +114,13 @@ def trained_again(grid: Sequence[Cell], archived: Iterable[str] = ()) -> list[Ce
     again: dict[str, Cell] = {}
     for cell in reversed(grid):
         if cell.folder not in done or cell.folder in again:
-            needed = [source for source in cell.inputs if source.folder in done and not _has_weights(source, cell)]
+            needed = [
+                source
+                for source in cell.inputs
+                if source.folder in done and not weights_read(source.folder, cell.parameters).is_dir()
+            ]
             again |= {source.folder: source for source in needed}
     return [cell for cell in grid if cell.folder in again]
-
-
-def _has_weights(source: Cell, reader: Cell) -> bool:
-    """Whether a cell left what another goes on from: its trunk for the rung above, else its encoder."""
-    name = "trunk" if reader.parameters.get("previous") == source.folder else "encoder"
-    return (paths.resolve(source.folder) / "state" / name).is_dir()
 
 
 def growth_lines(grid: Sequence[Cell], archived: dict[str, Archived]) -> list[str]:

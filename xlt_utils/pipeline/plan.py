@@ -69,6 +69,9 @@ def plan_for_run(study: Study, grid: list[cells.Cell], jobs: int) -> Plan:
         pass
     plan = make_plan(study, grid, jobs)
     write_json(path, asdict(plan))
+    from xlt_utils.training import hardware  # slow to import, as in speed.py
+
+    hardware.free_memory()  # of the encoders that were measured: this process waits for all cells
     return plan
 
 

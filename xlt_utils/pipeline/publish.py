@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xlt_utils import paths
 from xlt_utils.errors import Fault
-from xlt_utils.pipeline import growth, runner, spare_weights
+from xlt_utils.pipeline import growth, rendering, runner, spare_weights
 from xlt_utils.pipeline.archive import ARCHIVE, pack_records, unpack_all
 from xlt_utils.records.record import is_done, read_record
 from xlt_utils.study import cells
@@ -76,7 +76,4 @@ def render_published(folder: str | Path, kernel: str = "python3") -> int:
     done = unpack_all(folder, runs)
     study = read_record(done[0]).study
     cell = cells.render_cell(study, runs, folder, [paths.relative(run) for run in done], [])
-    code = runner.run_cell(cells.write_params(cell), kernel)
-    if code == runner.DONE:
-        print(f"report: {folder / 'index.html'}")
-    return code
+    return rendering.render(cell, kernel)

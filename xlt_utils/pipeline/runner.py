@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from xlt_utils import paths
+from xlt_utils.code_hash import PACKAGE, notebook_code_hash
 from xlt_utils.files import read_json, write_json
 from xlt_utils.pipeline import prefork
+from xlt_utils.pipeline.inputs import DAMAGED, lay_damaged_aside
 from xlt_utils.records import parameters
 from xlt_utils.records.record import is_done
 
@@ -79,7 +81,8 @@ def is_running(folder: str | Path) -> bool:
 
 def _attempt(folder: Path, params: dict[str, Any], kernel: str, limit: float | None) -> int:
     """Make one attempt and write its attempt.json, however it ends."""
-    number = 1 + max((int(path.name) for path in (folder / "attempts").glob("[0-9]*")), default=0)
+    numbers = [int(path.name) for path in (folder / "attempts").glob("*") if path.name.isdecimal()]
+    number = 1 + max(numbers, default=0)
     attempt = folder / "attempts" / f"{number:02d}"
     attempt.mkdir(parents=True)
     began = time.time()
@@ -87,10 +90,15 @@ def _attempt(folder: Path, params: dict[str, Any], kernel: str, limit: float | N
     state |= {"exit": None, "error": None, "pid": os.getpid(), "host": os.uname().nodename}
     write_json(attempt / "attempt.json", state)
     with stop_on_signals():
-        code = _run_papermill(folder, attempt, params, kernel, limit)
+        error = _unusable_input(params) or _changed_code(params)
+        code = BAD_INPUT if error else _run_papermill(folder, attempt, params, kernel, limit)
         if is_done(folder, params["hash"]):
-            code = DONE
-        error = None if code == DONE else _describe_failure(attempt, code, limit)
+            code, error = DONE, _changed_code(params)
+        if code == DONE and error:
+            code = BAD_INPUT
+            (folder / "record.json").unlink()
+        if code != DONE:
+            error = error or _describe_failure(attempt, code, limit)
         seconds = round(time.time() - began, 2)
         if code == DONE:
             _remove_training_states(folder)
@@ -101,11 +109,36 @@ def _attempt(folder: Path, params: dict[str, Any], kernel: str, limit: float | N
     return code
 
 
+def _unusable_input(params: dict[str, Any]) -> str:
+    """What is wrong with the weights that a cell goes on from, if anything; damaged ones were laid aside."""
+    if params["phase"] == "report":
+        return ""
+    return next(filter(None, (lay_damaged_aside(folder, params["parameters"]) for folder in params["inputs"])), "")
+
+
+def _changed_code(params: dict[str, Any]) -> str:
+    """Whether the code on the disk is another than the cell's hash covers: then what is computed is not what the record
+    would say."""
+    notebook = paths.resolve(params["notebook"])
+    try:
+        if "code" not in params or notebook_code_hash(notebook, params["phase"]) == params["code"]:
+            return ""
+    except SyntaxError:  # half an edit
+        pass
+    newest = max([notebook, *PACKAGE.rglob("*.py")], key=lambda path: path.stat().st_mtime)
+    return (
+        "ChangedCode: the code changed after `xlt run` began, so that this cell has no record; the newest file is "
+        f"{paths.relative(newest)}; the same command goes on with the code as it is"
+    )
+
+
 def _remove_training_states(folder: Path) -> None:
-    """Remove the states from which an unfinished run goes on."""
-    for name in ("last", "best"):
-        for state in folder.glob(f"state/**/{name}*"):
-            shutil.rmtree(state, ignore_errors=True)
+    """Remove the states from which an unfinished run goes on, what it saved by halves, and weights laid aside."""
+    for pattern in ("last*", "best*", "*.half", "*.before", f"*{DAMAGED}"):
+        for state in folder.glob(f"state/**/{pattern}"):
+            # between the two renames of a save, the one before is the only whole one
+            if state.suffix != ".before" or state.with_suffix("").exists():
+                shutil.rmtree(state, ignore_errors=True)
 
 
 def _run_papermill(folder: Path, attempt: Path, params: dict[str, Any], kernel: str, limit: float | None) -> int:

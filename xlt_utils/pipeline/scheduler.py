@@ -17,7 +17,7 @@ from typing import Any, Literal
 from xlt_utils import paths
 from xlt_utils.files import read_json, write_json
 from xlt_utils.formatting import duration
-from xlt_utils.pipeline import growth, prefork, progress, runner, spare_weights, status
+from xlt_utils.pipeline import growth, prefork, progress, rendering, runner, spare_weights, status
 from xlt_utils.pipeline.learning_gate import gate_cells, judge_gate
 from xlt_utils.pipeline.plan import Plan
 from xlt_utils.records.record import is_done
@@ -92,23 +92,15 @@ def report_study(study: Study, grid: list[cells.Cell], kernel: str = "python3") 
         kernel: the name of a Jupyter kernel.
 
     Returns:
-        0, NO_RECORD when no cell is done, else the exit code of the report's cell.
+        0, NO_RECORD when no target is done, else the exit code of the report's cell.
     """
     states = {cell.folder: status.cell_state(cell).kind for cell in grid}
-    if "done" not in states.values():
-        print(f"{study.name}: no cell is done, so there is nothing to report", file=sys.stderr)
+    if not any(cell.phase == "target" and states[cell.folder] == "done" for cell in grid):
+        print(f"{study.name}: no target is done, so there is nothing to report", file=sys.stderr)
         return runner.NO_RECORD
     cells.write_provenance(study)
     cell = cells.report_cell(study, grid, {folder for folder, kind in states.items() if kind == "failed"})
-    page = paths.REPORTS / study.name / "index.html"
-    if not page.exists():
-        (paths.resolve(cell.folder) / "record.json").unlink(missing_ok=True)
-    code = runner.DONE
-    if not is_done(cell.folder, cell.hash):
-        code = runner.run_cell(cells.write_params(cell), kernel)
-    if code == runner.DONE:
-        print(f"report: {page}")
-    return code
+    return rendering.render(cell, kernel)
 
 
 def default_jobs(study: Study) -> int:
@@ -144,8 +136,12 @@ class _Engine:
 
     def run(self, wanted: list[cells.Cell], note: str = "") -> None:
         """Run those cells of `wanted` that are not done, as far as they can be, after a `note` on them."""
-        if not _missing(wanted):
-            return
+        if _missing(wanted):
+            self._run_missing(wanted, note)
+        if growth.trained_again(wanted):  # a cell found what it goes on from damaged, and laid it aside
+            self._run_missing(wanted)
+
+    def _run_missing(self, wanted: list[cells.Cell], note: str = "") -> None:
         if again := growth.trained_again(wanted):
             print(f"{self.study.name}: {growth.again_line(again)}", flush=True)
         growth.set_aside(again)
@@ -320,8 +316,8 @@ def _write_run_totals(folder: Path, plan: Plan, began: float, done: int) -> None
     totals |= {"seconds": 0.0, "cells_run": 0, "runs": 0}
     try:
         earlier = read_json(path)
-        totals = earlier if earlier["grid"] == plan.grid else totals
-    except (OSError, ValueError, KeyError):
+        totals = totals | earlier if earlier["grid"] == plan.grid else totals
+    except (OSError, ValueError, KeyError, TypeError):  # cut off, or no mapping
         pass
     totals |= {"ended": runner.utc_time(time.time()), "seconds": round(totals["seconds"] + time.time() - began, 1)}
     totals |= {"jobs": plan.jobs, "cells_run": totals["cells_run"] + done, "runs": totals["runs"] + 1}

@@ -32,5 +32,5 @@ def remove_spare_weights(grid: Iterable[Cell]) -> None:
 
 
 def _weights(folder: Path) -> list[Path]:
-    """The encoder, the trunk and the trunk of a head that a cell left."""
-    return [*folder.glob("state/encoder"), *folder.glob("state/**/trunk")]
+    """The encoder, the trunk and the trunk of a head that a cell left, and those that were found damaged."""
+    return [*folder.glob("state/encoder*"), *folder.glob("state/**/trunk*")]

@@ -35,7 +35,7 @@ def cell_state(cell: cells.Cell, archived: Container[str] = ()) -> CellState:
         cell: the cell.
         archived: run folders of cells that an archive holds: done unless the last attempt here was not.
     """
-    attempts = sorted((paths.resolve(cell.folder) / "attempts").glob("[0-9]*/attempt.json"))
+    attempts = sorted((paths.resolve(cell.folder) / "attempts").glob("[0-9][0-9]/attempt.json"))
     last = _read_attempt(attempts[-1]) if attempts else {}
     log = paths.relative(attempts[-1].with_name("log.txt")) if attempts else ""
     seconds = last.get("seconds") or 0.0
@@ -81,7 +81,8 @@ def _upstream(cell: cells.Cell) -> list[cells.Cell]:
 
 
 def _read_attempt(path: Path) -> dict[str, Any]:
+    """What an attempt says of itself; nothing where the file is not whole: the machine went down."""
     try:
-        return read_json(path)
-    except (OSError, ValueError):  # no whole file: the machine went down
+        return dict(read_json(path))
+    except (OSError, ValueError, TypeError):
         return {}

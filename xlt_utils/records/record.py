@@ -12,19 +12,23 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xlt_utils import paths
 from xlt_utils.errors import Fault
-from xlt_utils.files import json_plain, write_json
+from xlt_utils.files import json_plain, sha256_of_file, write_json
 from xlt_utils.records import run_hash
 
 if TYPE_CHECKING:
     import pandas
 
 PROCESSOR_NUMBERS = {"family": "cpu family", "model": "model", "stepping": "stepping"}  # by their names in cpuinfo
+# What a record calls things is used in paths and on the page, and records come from other people's archives too.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
+FolderName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")]
+LEFT_TO_OTHERS = ("state/encoder/**/*", "predictions.parquet")
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
 
 
@@ -48,7 +52,7 @@ class Coordinates(Row):
 
     seed: int
     tokens: int = Field(ge=0)
-    arm: str | None = None
+    arm: Name | None = None
     examples: int = Field(default=0, ge=0)
     replicate: int = Field(default=0, ge=0)
 
@@ -77,8 +81,8 @@ class Result(Row):
     is the task's score, `perturbation` says what was done to the test's text (`typos 10%`), if anything. `items` is the
     score item by item (items.py), of main scores on clean text alone."""
 
-    task: str
-    language: str
+    task: Name
+    language: Name
     metric: str
     value: float = Field(ge=0, le=1)
     zero: float | None = None
@@ -104,14 +108,16 @@ class Record(Row):
             a checkpoint to start from.
         origin: The archive that the record comes from, where a merge kept several apart.
         machine: The processor.
+        files: The sha256 of what the run leaves to others beside its record, by its path in the run folder: its
+            encoder's files, its predictions.
         sha256: Of all other fields.
     """
 
     version: int = Field(default=run_hash.SCHEMA, alias="schema", ge=run_hash.OLDEST_SCHEMA, le=run_hash.SCHEMA)
-    study: str
-    phase: str
-    cell: str
-    hash: str
+    study: Name
+    phase: Name
+    cell: FolderName
+    hash: Name
     parameters: dict[str, Any]
     inputs: list[InputRun] = []
     coordinates: Coordinates | None = None
@@ -130,6 +136,7 @@ class Record(Row):
     curves: list[CurvePoint] = []
     results: list[Result] = []
     facts: dict[str, Any] = {}
+    files: dict[str, str] = {}
     sha256: str | None = None
 
 
@@ -192,6 +199,10 @@ def write_record(
         "curves": list(curves),
         "results": list(results),
         "facts": facts or {},
+        "files": {
+            file.relative_to(folder).as_posix(): sha256_of_file(file)
+            for file in sorted(path for pattern in LEFT_TO_OTHERS for path in folder.glob(pattern) if path.is_file())
+        },
     }
     # through pydantic's own JSON, which turns nan and inf into null
     text = Record.model_validate(fields).model_dump_json(by_alias=True, fallback=json_plain)
@@ -229,7 +240,7 @@ def read_record(folder: str | Path, name: str = "record.json") -> Record:
     """
     path = paths.resolve(folder) / name
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except OSError:
         raise RecordFault(f"{path}: no record; the run is not done (see its attempts/ for a log)") from None
     return parse_record(text, path)
@@ -255,7 +266,7 @@ def parse_record(text: str | bytes, path: str | Path) -> Record:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise RecordFault(f"{path}: no valid record: {place}: {first['msg']}") from None
-    except (AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (AttributeError, ValueError, RecursionError) as error:
         raise RecordFault(f"{path}: no valid record: the file: {error}") from None
 
 

@@ -292,7 +292,7 @@ def gather_findings(
 
     Raises:
         RecordFault: A record is cut off.
-        FileNotFoundError: There is no record at all; the message names the folder that comes nearest.
+        FileNotFoundError: There is no record of a target run; without any, the message names the nearest folder.
     """
     root = paths.resolve(runs)
     if folders is None:
@@ -303,6 +303,8 @@ def gather_findings(
     if not records:
         hint = did_you_mean(root.name, sorted(path.name for path in root.parent.glob("*") if path.is_dir()))
         raise FileNotFoundError(f"{root}: no record below this folder, so there is nothing to report; {hint}")
+    if not any(record.phase == "target" for record in records.values()):
+        raise FileNotFoundError(f"{root}: {len(records)} records, none of a target run, so there is nothing to report")
     records = _number_seeds_apart(records)
     missing_cells = [_missing_cell(paths.resolve(folder), state) for folder, state in missing]
     study = next(iter(records.values())).study

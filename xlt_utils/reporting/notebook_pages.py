@@ -1,7 +1,6 @@
 """Executed notebooks as HTML pages for a reader without Jupyter. The paths of notebooks go in; pages that stand alone,
 with code, prose and outputs, come out in a folder beside the report."""
 
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,15 +32,9 @@ def write_notebook_pages(index: pd.DataFrame, folder: Path) -> list[str]:
     if outdated:
         _converter()  # before the workers fork: they share what is loaded
         map_forked(_write_page, outdated)
-    clear_folder(folder, pages.values())
+    for path in set(folder.iterdir()) - set(pages.values()):
+        path.unlink()
     return [pages[cell].name if notebook else "" for cell, notebook in cells]
-
-
-def clear_folder(folder: Path, kept: Iterable[Path]) -> None:
-    """Delete the files of a folder except those to keep."""
-    for path in set(folder.iterdir()) - set(kept):
-        if path.is_file():
-            path.unlink()
 
 
 def _is_newer(page: Path, notebook: Path) -> bool:

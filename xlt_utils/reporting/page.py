@@ -4,6 +4,8 @@ as CSV, the figures, and the executed notebooks as HTML. The page stands alone: 
 import base64
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,19 +43,42 @@ FILTERS = {
 }
 
 
-def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Path) -> Path:
+def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Path, shows: str = "") -> Path:
     """Write the report and return the page's path.
 
     Beside index.html lie results.csv and results.parquet; the long tables gains.csv, robustness.csv, effective.csv,
     exchange.csv, fits.csv and missing.csv; figures/ (SVG, PNG and CSV); and notebooks/ (the last attempt of every cell
-    as HTML). What an earlier report left in these two folders is deleted.
+    as HTML). All is written beside the folder and then moved into it, the page last: what an earlier report left there
+    stays whole until then, and what is in these two folders is replaced.
+
+    Args:
+        findings: what the page says.
+        figures: those that are drawn into it.
+        folder: where it goes.
+        shows: the hash of what it shows (run_hash.hash_report), by which pipeline/rendering.py knows it.
     """
     folder = paths.resolve(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+        half = Path(name)
+        if (folder / "notebooks").is_dir():  # pages of notebooks that did not change are kept
+            shutil.copytree(folder / "notebooks", half / "notebooks")
+        text = _write_parts(findings, figures, half, shows)
+        (half / "index.html").write_text(text, encoding="utf-8")
+        for part in sorted(half.iterdir(), key=lambda part: part.name == "index.html"):
+            if (folder / part.name).is_dir():
+                (folder / part.name).rename(half / f"{part.name}.before")
+            os.replace(part, folder / part.name)
+    return folder / "index.html"
+
+
+def _write_parts(findings: Findings, figures: Sequence[Figure], folder: Path, shows: str) -> str:
+    """Write what lies beside the page into a folder, and return the page's text."""
     for name in ("figures", "notebooks"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).mkdir(exist_ok=True)
     draw_figures(figures)
-    figure_files = {path for figure in figures for path in figure.save(folder / "figures")}
-    notebook_pages.clear_folder(folder / "figures", figure_files)
+    for figure in figures:
+        figure.save(folder / "figures")
     _write_results(findings, folder)
     long_tables = _long_tables(findings)
     for name, table in long_tables.items():
@@ -64,8 +89,9 @@ def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Pat
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= FILTERS
-    text = environment.get_template("report.html.jinja").render(
+    return environment.get_template("report.html.jinja").render(
         findings=findings,
+        shows=shows,
         **_headline_values(findings),
         **_learning_values(findings),
         planted=planted.planted_laws(findings),
@@ -83,9 +109,6 @@ def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Pat
         **_run_values(findings, index),
         **_style_and_script(),
     )
-    page = folder / "index.html"
-    page.write_text(text, encoding="utf-8")
-    return page
 
 
 def _write_results(findings: Findings, folder: Path) -> None:

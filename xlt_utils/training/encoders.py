@@ -106,6 +106,9 @@ def create_encoder(config: PretrainedConfig, seed: int) -> PreTrainedModel:
 def save_encoder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write encoder, masked-LM head and tokenizer as a transformers checkpoint folder."""
     model.save_pretrained(folder)
+    # how far it truncated and padded when it was last called is no part of what is saved: an interrupted run ends alike
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
     tokenizer.save_pretrained(folder)
 
 

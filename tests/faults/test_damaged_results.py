@@ -1,0 +1,95 @@
+"""What a study has made and is no longer what was written: its sha256 tells, it is never read on, and the same command
+makes it again. A real study, the smallest that has every phase."""
+
+from pathlib import Path
+
+import pytest
+from machine import Machine
+from processes import attempt
+from tiny_notebooks import RECORD, write_params
+
+from xlt_utils.code_hash import notebook_code_hash
+from xlt_utils.files import read_json, write_json
+from xlt_utils.pipeline import runner
+from xlt_utils.records.record import read_record
+
+RUNGS = ("examples: [64]", "examples: [64, 128]")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory) -> Machine:
+    """A whole study with its page."""
+    machine = Machine(tmp_path_factory.mktemp("damaged"))
+    machine.xlt("run", machine.study("[0]", RUNGS))
+    return machine
+
+
+def cell(machine: Machine, name: str) -> Path:
+    return next((machine.folder / "runs" / "tiny").glob(f"*/{name}-????????"))
+
+
+def flip(file: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_damaged_weights_are_made_again_by_the_command_that_needs_them(machine):
+    study = str(machine.folder / "tiny.yaml")
+    first, low, high = (cell(machine, name) for name in ("s0-p0", "s0-p0-mnli-i64", "s0-p0-mnli-i128"))
+    before = {path: read_record(path).results for path in (machine.folder / "runs" / "tiny").glob("target/*")}
+    flip(first / "state" / "encoder" / "model.safetensors")  # the target at I = 0 goes on from it
+    (high / "state" / "encoder" / "config.json").unlink()
+    flip(low / "state" / "trunk" / "tensors.safetensors")  # the larger rung goes on from it, and is trained again
+    said = machine.xlt("doctor", study, code=65)
+    assert "3 faults" in said and all(f"{path.name}/state/" in said for path in (first, low, high))
+    for path in before:
+        (path / "record.json").unlink()
+    said = machine.xlt("run", study)
+    assert "trained again, because their weights are needed and gone" in said and "6 of 6 cells done" in said
+    assert not [*first.parents[1].glob("*/*/state/*.*")]  # nothing laid aside, or by halves, is left
+    assert {path: read_record(path).results for path in before} == before
+    assert "0 faults" in machine.xlt("doctor", study)
+
+
+def test_the_doctor_finds_a_changed_record_and_cut_predictions(machine, tmp_path):
+    study = str(machine.folder / "tiny.yaml")
+    target = cell(machine, "s0-p0-2tasks")
+    record, predictions = target / "record.json", target / "predictions.parquet"
+    whole = record.read_text(), predictions.read_bytes()
+    predictions.write_bytes(whole[1][:-9])
+    said = machine.xlt("doctor", study, code=65)
+    assert "predictions.parquet: missing, or not the bytes" in said and "record.json and repeat" in said
+    predictions.write_bytes(whole[1])
+    write_json(record, read_json(record) | {"threads": 64})
+    assert "edited or damaged" in machine.xlt("doctor", study, code=65)
+    record.write_text(whole[0])
+
+
+def test_a_page_of_other_records_is_drawn_again(machine):
+    study = str(machine.folder / "tiny.yaml")
+    page = machine.published / "index.html"
+    right = page.read_text(encoding="utf-8")
+    machine.xlt("run", machine.study("[0]", RUNGS, ("examples: 64", "examples: 32")))
+    assert page.read_text(encoding="utf-8") != right
+    machine.study("[0]", RUNGS)
+    assert "shows other records" in machine.xlt("doctor", study, code=65)
+    machine.xlt("report", study)
+    assert 'name="shows"' in right and page.read_text(encoding="utf-8").split("<body>")[0] == right.split("<body>")[0]
+    assert not [*page.parents[1].glob(".*")]  # nothing half written is left
+
+
+@pytest.mark.parametrize("moment", ["before", "while"])
+def test_code_that_changes_while_a_study_runs_makes_no_record(tmp_path, moment, capsys):
+    edit = "import json; content = json.load(open(path)); content['cells'][1]['source'] += ' + 1'\n"
+    edit += "with open(path, 'w') as file: json.dump(content, file)"
+    notebook = tmp_path / "edited.ipynb"
+    sources = [f"path = {str(notebook)!r}\n{edit}" if moment == "while" else "pass", RECORD]
+    path = write_params(tmp_path / "edited", *sources)
+    code = notebook_code_hash(notebook, "pretrain")
+    write_json(path, read_json(path) | {"code": code if moment == "while" else "0" * 64})
+    assert runner.run_cell(path) == runner.BAD_INPUT
+    assert not (path.parent / "record.json").exists()
+    assert "the code changed after `xlt run` began" in capsys.readouterr().err
+    assert read_json(attempt(path) / "attempt.json")["status"] == "failed"
