@@ -231,7 +231,8 @@ def _run_grid(
         cells.write_params(cell)
     for cell in missing:
         (paths.resolve(cell.folder) / "record.json").unlink(missing_ok=True)  # cut off, or of another hash
-    names = [f"{cell.phase}/{cell.name}" for cell in grid]
+    # A done cell is not asked for: Snakemake would run it again where one before it is trained again.
+    names = [f"{cell.phase}/{cell.name}" for cell in missing]
     (folder / "cells.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     began = time.time()
     line = progress.ProgressLine(sys.stdout, folder.name, len(grid), missing, plan.by_cell)
