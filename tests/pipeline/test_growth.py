@@ -64,9 +64,7 @@ class Machine:
     def words(self) -> str:
         """What the page says before its tables of time and cost."""
         page = (self.published / "index.html").read_text(encoding="utf-8")
-        return re.sub(
-            r"\s+", " ", re.sub(r"<[^>]+>", " ", page[page.index('id="said"') : page.index('id="figures"')])
-        )
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page[page.index('id="said"') : page.index('id="figures"')]))
 
 
 def cells_of(seed: int) -> set[str]:
