@@ -1,6 +1,7 @@
 """Archives of one study become one: every cell once, nothing averaged, and what is another study is refused by name."""
 
 import json
+import stat
 import zipfile
 
 import pytest
@@ -181,6 +182,20 @@ def swell(file):
     rewrite(file, lambda name, text: text, {"target/s0-p0-x-00000000/record.json": "0" * 80_000_000})
 
 
+def link(file):
+    entry = zipfile.ZipInfo("target/s0-p0-x-00000000/record.json")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(file, "a") as packed:
+        packed.writestr(entry, "/etc/passwd")
+
+
+def rot(file):
+    """Change a byte of what one file of the archive packs."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    file.write_bytes(data)
+
+
 def rewrite(file, change, more=None):
     with zipfile.ZipFile(file) as packed:
         texts = {name: change(name, packed.read(name).decode()) for name in packed.namelist()}
@@ -195,6 +210,12 @@ def rewrite(file, change, more=None):
         (cut, ArchiveFault, "no archive, or half of one: copy it anew"),
         (doctor, DamagedRecord, "states the sha256 .*, and its content has .*: edited or damaged"),
         (lead_out, ArchiveFault, r"holds 'target/\.\./\.\./\.\./out/record\.json'; an archive holds"),
+        (
+            link,
+            ArchiveFault,
+            "holds 'target/s0-p0-x-00000000/record.json' as a link; an archive holds files, each once",
+        ),
+        (rot, ArchiveFault, "json: .*; cut off or damaged: copy it anew"),
         (swell, ArchiveFault, "files that unpack from .* bytes; an archive has at most"),
     ],
 )
