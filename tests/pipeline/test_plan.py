@@ -14,6 +14,7 @@ from xlt_utils.formatting import duration
 from xlt_utils.pipeline import plan, speed
 from xlt_utils.records.record import write_record
 from xlt_utils.study import cells
+from xlt_utils.training import seen_vocabulary
 
 SMALL = GOOD.replace("vocabulary: 1k}", "vocabulary: 1k}\n  vocabulary_sample: 2k").replace("1.6M", "200k")
 
@@ -59,6 +60,14 @@ def test_time_and_flops_are_above_nothing_and_grow_with_the_work(planned):
     assert seconds["s0-p0-mnli-i512"] < seconds["s0-p0-mnli-i4096"]
     assert all(flops > 0 for flops in expected.flops.values())
     assert expected.wall_seconds > sum(expected.seconds.values()) / 2
+
+
+def test_tasks_are_measured_alone_where_their_words_differ(planned, world, monkeypatch):
+    monkeypatch.setattr(seen_vocabulary, "WORTHWHILE", 0)  # even a small embedding is cut to the rows of a task's words
+    monkeypatch.setattr(seen_vocabulary, "LARGEST_SHARE", 1.0)
+    monkeypatch.setattr(speed, "MEASURED_SECONDS", 0.0)
+    task = speed.measure_speed(planned[0], str(world)).task
+    assert all(task(name, 48, 4).step > 0 for name in ("udpos", "xnli"))
 
 
 def test_the_plan_of_a_run_is_made_once(planned, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 token come out, measured here from a few real training steps or assumed for a machine that is not here."""
 
 import contextlib
+import copy
 import functools
 import itertools
 import statistics
@@ -171,7 +172,8 @@ def _measure_task(study: Study, data: str, model: Any, tokenizer: Any, name: str
     encoded = encoding.encode(replace(split, limit=SAMPLE), tokenizer, length)
     step = 0.0
     if task.trains:
-        objective = objectives.TaskHead(model, task, 0)
+        # A copy: training is stopped in the middle, and leaves the encoder with the rows that this task's examples use.
+        objective = objectives.TaskHead(copy.deepcopy(model), task, 0)
         batch_at = batches.epoch_batches(encoded, np.arange(len(encoded)), batch, 0)
         step = _step_seconds(objective, batch_at, encoded.vocabulary())
         objective.eval()
