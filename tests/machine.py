@@ -25,6 +25,7 @@ class Machine:
         (paths.RUNS / "data").mkdir(exist_ok=True)
         (folder / "runs" / "data").symlink_to(paths.RUNS / "data")
         self.published = folder / "report" / "tiny"
+        self.grown = pd.DataFrame()  # the values on its page of two seeds
 
     def xlt(self, *command: str, code: int = 0) -> str:
         environment = os.environ | {"XLT_RUNS": f"{self.folder}/runs", "XLT_REPORT": f"{self.folder}/report"}

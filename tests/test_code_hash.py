@@ -74,6 +74,8 @@ def test_the_name_and_the_place_of_a_module_change_no_hash(package):
         ("analysis/intervals.py", "LEVEL = 0.95", "LEVEL = 0.9", {"report"}),
         ("formatting.py", "0.0995", "0.095", {"report"}),
         ("reporting/templates/report.css", "color: var(--ink)", "color: red", {"report"}),
+        ("reporting/findings.py", "ORIGIN_STEP = 10_000", "ORIGIN_STEP = 20_000", {"report"}),
+        ("pipeline/merge.py", "MOST_NAMED = 3", "MOST_NAMED = 4", set()),
         ("pipeline/runner.py", "GRACE = 5.0", "GRACE = 6.0", set()),
         ("records/record.py", '"numpy"', '"scipy"', set()),
         ("study/cells.py", '"pretrain"', '"p"', set()),

@@ -42,9 +42,13 @@ def grown(first) -> Machine:
 
 @pytest.fixture(scope="module")
 def second(first, tmp_path_factory) -> Machine:
-    """Another machine, which ran seed 1 alone."""
+    """Another machine, to which seed 0's archive was copied and which ran seed 1; then it published seed 1 alone."""
     machine = Machine(tmp_path_factory.mktemp("second"))
-    machine.xlt("run", machine.study("[1]"))
+    machine.published.mkdir(parents=True)
+    shutil.copy(first.folder / "seed0.zip", machine.published / ARCHIVE)
+    machine.xlt("run", machine.study("[0, 1]"))
+    machine.grown = machine.values()
+    (machine.published / ARCHIVE).unlink()
     machine.xlt("publish", machine.study("[1]"))
     return machine
 
@@ -53,6 +57,11 @@ def test_a_seed_that_is_added_runs_alone_and_the_report_has_both(grown):
     assert grown.executed() == cells_of(1)
     assert set(grown.values()["seed"]) == {0, 1}
     assert "8 of 8 cells" in grown.xlt("run", grown.study("[0, 1]")) and grown.executed() == cells_of(1)
+
+
+def test_the_archive_does_the_same_on_another_machine(grown, second):
+    assert second.executed() == cells_of(1)
+    pd.testing.assert_frame_equal(second.grown, grown.values())
 
 
 def test_two_machines_merged_give_the_page_of_one(grown, second, tmp_path):
@@ -70,8 +79,9 @@ def test_weights_that_a_new_target_needs_are_made_again_with_the_same_result(sec
     machine = Machine(tmp_path / "later")
     study = machine.study("[1]", ("tasks: [udpos, tatoeba]", "tasks: [udpos, tatoeba, sst]"))
     archive = ["--records", str(second.published)]
-    text = machine.xlt("run", study, *archive)
-    assert "2 cells of these trained again, because their weights are needed and gone" in text
+    for command in ("plan", "status", "run"):
+        text = machine.xlt(command, study, *archive)
+        assert "2 cells of these trained again, because their weights are needed and gone: pretrain s1-p0" in text
     again = {"pretrain s1-p0", "intermediate s1-p0-mnli-i64"}
     assert machine.executed() == again | {"target s1-p0-sst", "target s1-p0-mnli-i64-sst"}
     assert "differs from its earlier record" not in text

@@ -1,6 +1,7 @@
 """Archives of one study become one: every cell once, nothing averaged, and what is another study is refused by name."""
 
 import json
+import stat
 import zipfile
 
 import pytest
@@ -24,6 +25,7 @@ def archive_of(folder, seeds, change=None, **options):
     def complete(record):
         record = record | STATED
         record["parameters"].pop("checkpoint", None)  # a path of the tests' own folders
+        record["parameters"] |= {"start": "scratch"} if record["phase"] == "pretrain" else {}
         return sealed((change(record) or record) if change else record)
 
     runs = folder / "two"
@@ -43,6 +45,33 @@ def test_two_halves_are_the_whole(tmp_path):
         assert all(merged.read(name) == expected.read(name) for name in merged.files)
     assert merge.merge_archives(tmp_path / "out", [second, first]).startswith(str(tmp_path / "out" / ARCHIVE))
     assert (tmp_path / "out" / ARCHIVE).read_bytes() == (tmp_path / "out" / "merged.zip").read_bytes()
+
+
+def test_replicates_and_a_checkpoint_that_lies_elsewhere_are_no_difference(tmp_path):
+    def change(record):
+        seed, tokens = record["coordinates"]["seed"], record["coordinates"]["tokens"]
+        if record["phase"] == "target":
+            record["coordinates"]["replicate"] = record["parameters"]["replicate"] = seed
+        if record["phase"] == "pretrain":
+            record["parameters"]["start"], record["checkpoint"] = f"place{seed}/{tokens}", f"{tokens}"
+
+    archives = [archive_of(tmp_path / name, (seed,), change) for name, seed in (("a", 0), ("b", 1))]
+    assert "16 cells of two" in merge.merge_archives(tmp_path / "merged.zip", archives)
+
+
+def test_plans_add_up_and_the_time_of_one_run_is_not_that_of_all(tmp_path):
+    archives = [archive_of(tmp_path / name, (seed,)) for name, seed in (("a", 0), ("b", 1))]
+    for file, seconds in zip(archives, (10.0, 20.0), strict=True):
+        plan = {"grid": file.parent.name, "cells": {"target": 4}, "wall_seconds": seconds, "by_cell": {f"{file}": 1.0}}
+        rewrite(file, lambda name, text: text, {"plan.json": json.dumps(plan), "run.json": '{"seconds": 9.0}'})
+    merge.merge_archives(tmp_path / "merged.zip", archives)
+    with Archive(tmp_path / "merged.zip") as merged:
+        plan = json.loads(merged.read("plan.json"))
+        assert "run.json" not in merged.files
+    assert (plan["cells"], plan["wall_seconds"], len(plan["by_cell"])) == ({"target": 8}, 30.0, 2)
+    merge.merge_archives(tmp_path / "again.zip", [archives[0], tmp_path / "merged.zip"])  # cells in common
+    with Archive(tmp_path / "again.zip") as merged:
+        assert "plan.json" not in merged.files
 
 
 def test_the_same_cell_twice_stands_once_as_the_first_archive_has_it(tmp_path):
@@ -90,10 +119,27 @@ def longer(record):
         record["parameters"]["examples"] = 2048
 
 
+def regrouped(record):
+    """Other tasks share the cell, and one of them is trained on less."""
+    if record["phase"] == "target":
+        record["parameters"] |= {"tasks": ["sst", "tatoeba"], "settings": {"sst": {"examples": 64}}}
+
+
+def silent(record):
+    del record["code"]
+
+
+def other_start(record):
+    record["checkpoint"] = "b" * 64 if record["phase"] == "pretrain" and record["coordinates"]["tokens"] else None
+
+
 OTHERS = {
     data_moved: r"all cells, data: 'd+' in .*a/records.zip, 'e+' in .*b/records.zip",
     code_moved: "pretrain, code: 'c+' in .*, 'f+' in ",
-    longer: r"target at P = 0 on sst, udpos, examples: 1024 in .*, 2048 in ",
+    longer: r"target at P = 0 on sst, examples: 1024 in .*, 2048 in ",
+    regrouped: r"target at P = 0 on sst, examples: 1024 in .*, 64 in ",
+    silent: "pretrain, code: records in .*b/records.zip do not state it, so it may differ",
+    other_start: r"pretrain at P = 100000, start: 'scratch' in .*, 'b+' in ",
 }
 
 
@@ -136,6 +182,20 @@ def swell(file):
     rewrite(file, lambda name, text: text, {"target/s0-p0-x-00000000/record.json": "0" * 80_000_000})
 
 
+def link(file):
+    entry = zipfile.ZipInfo("target/s0-p0-x-00000000/record.json")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(file, "a") as packed:
+        packed.writestr(entry, "/etc/passwd")
+
+
+def rot(file):
+    """Change a byte of what one file of the archive packs."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    file.write_bytes(data)
+
+
 def rewrite(file, change, more=None):
     with zipfile.ZipFile(file) as packed:
         texts = {name: change(name, packed.read(name).decode()) for name in packed.namelist()}
@@ -150,6 +210,12 @@ def rewrite(file, change, more=None):
         (cut, ArchiveFault, "no archive, or half of one: copy it anew"),
         (doctor, DamagedRecord, "states the sha256 .*, and its content has .*: edited or damaged"),
         (lead_out, ArchiveFault, r"holds 'target/\.\./\.\./\.\./out/record\.json'; an archive holds"),
+        (
+            link,
+            ArchiveFault,
+            "holds 'target/s0-p0-x-00000000/record.json' as a link; an archive holds files, each once",
+        ),
+        (rot, ArchiveFault, "json: .*; cut off or damaged: copy it anew"),
         (swell, ArchiveFault, "files that unpack from .* bytes; an archive has at most"),
     ],
 )

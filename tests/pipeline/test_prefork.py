@@ -124,3 +124,18 @@ def test_the_forks_of_a_killed_server_end(server, tmp_path):
     server[0].process.kill()
     assert process.wait(30) == 143
     wait(lambda: not any(fork.is_running() and fork.status() != psutil.STATUS_ZOMBIE for fork in forks), 30)
+
+
+def test_a_server_whose_parent_is_killed_ends_even_while_it_imports(tmp_path):
+    """A process that is killed for want of memory closes nothing itself."""
+    code = (
+        "import os, sys, time; from xlt_utils.pipeline import prefork\n"
+        "server = prefork.Server(dict(os.environ), sys.argv[1]); server.__enter__()\n"
+        "print(server.process.pid, server.folder, flush=True); time.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)
+    pid, folder = parent.stdout.readline().split()
+    parent.kill()
+    parent.wait()
+    wait(lambda: not psutil.pid_exists(int(pid)), 5)
+    assert not Path(folder).exists()

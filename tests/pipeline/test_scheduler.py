@@ -124,6 +124,22 @@ def test_a_repeated_run_does_only_what_is_missing_and_then_nothing(folder):
     assert logs == {path: path.stat().st_mtime_ns for path in logs}
 
 
+def test_a_cell_whose_weights_are_needed_and_gone_is_run_again_and_no_done_cell_between(folder):
+    """The targets that are missing go on from both upstream phases, of which the later one still has its weights."""
+    folder, _, _ = folder
+    runs, before = folder / "runs" / "grid", attempts(folder)
+    (encoder,) = runs.glob("pretrain/s0-p0-*/state/encoder")
+    encoder.rmdir()
+    for record in runs.glob("target/s0-p0-*/record.json"):
+        record.unlink()
+    code, output = end(start(folder, "none"))
+    assert code == 0, output
+    assert "1 cell of these trained again, because their weights are needed and gone: pretrain s0-p0" in output
+    new = {name.rsplit(" ", 1)[0] for name in set(attempts(folder)) - set(before)}
+    assert new == {"s0-p0", "s0-p0-2tasks", "s0-p0-mnli-i512-2tasks"}
+    assert len(records(folder)) == 8 and encoder.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_leaves_no_process_and_a_repeat_goes_on(tmp_path, number):
     if number == signal.SIGKILL and sys.platform != "linux":

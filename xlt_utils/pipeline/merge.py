@@ -1,6 +1,8 @@
 """Archives of one study from several machines as one. Archives go in, one comes out: every cell once, as the first
 archive has it. What is not the same study is refused by name, and what disagrees with both values."""
 
+import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ from xlt_utils.formatting import count_of, join_words
 from xlt_utils.pipeline.archive import ARCHIVE, STUDY_FILES, Archive, record_text, write_archive
 from xlt_utils.records.agreement import disagreement_text
 from xlt_utils.records.record import Record
-from xlt_utils.records.run_hash import UNHASHED_PARAMETERS
+from xlt_utils.records.run_hash import PROVENANCE, UNHASHED_PARAMETERS
 
 MOST_NAMED = 3
-# What runs of one place of the grid may differ in: the seed, where things are, and what stands in `inputs`.
-OWN = ("seed", *UNHASHED_PARAMETERS)
+PLAN = "plan.json"
+# What runs of one place of the grid may differ in: seed and replicate, where things are, and what stands in `inputs`.
+OWN = ("seed", "replicate", *UNHASHED_PARAMETERS)
 
 
 class MergeFault(Fault):
@@ -79,24 +82,35 @@ def _differences(archives: Sequence[Archive], cells: Sequence[dict[str, Record]]
         for record in own.values():
             for where, name, value in _conditions(record):
                 before, path = stated.setdefault((where, name), (value, archive.path))
+                if value is None and name in ("code", "data"):
+                    differences[f"{where}, {name}: records in {archive.path} do not state it, so it may differ"] = None
                 if before != value and path != archive.path:
                     differences[f"{where}, {name}: {before!r} in {path}, {value!r} in {archive.path}"] = None
     return list(differences)
 
 
 def _conditions(record: Record) -> list[tuple[str, str, Any]]:
-    """What decides a run besides its seed: where, name and value."""
+    """What decides a run besides its seed: where, name and value. A target cell decides the runs of each of its tasks,
+    whichever they share it with."""
     place = record.coordinates
     where = record.phase
     if place is not None:
         arm = f", {place.arm} at I = {place.examples}" if place.arm else ""
         where = f"{record.phase} at P = {place.tokens}{arm}"
+    parameters = {name: value for name, value in record.parameters.items() if name not in OWN}
+    if record.checkpoint:
+        parameters["start"] = record.checkpoint  # wherever it lies
     if record.phase == "target":
-        where += f" on {join_words(record.parameters.get('tasks', []))}"
-    conditions = [(where, name, value) for name, value in record.parameters.items() if name not in OWN]
-    shared = {"schema": record.version, "code": record.code, "checkpoint": record.checkpoint}
-    conditions += [(record.phase, name, value) for name, value in shared.items()]
-    return [*conditions, ("all cells", "data", record.data)]
+        by_task = {name: parameters.pop(name, {}) for name in ("settings", "task_languages")}
+        languages = parameters.pop("languages", None)
+        conditions = []
+        for task in parameters.pop("tasks", []):
+            own = {"languages": by_task["task_languages"].get(task, languages), **by_task["settings"].get(task, {})}
+            conditions += [(f"{where} on {task}", name, value) for name, value in (parameters | own).items()]
+    else:
+        conditions = [(where, name, value) for name, value in parameters.items()]
+    shared = [("schema", record.version), ("code", record.code)]
+    return [*conditions, *((record.phase, *pair) for pair in shared), ("all cells", "data", record.data)]
 
 
 def _united(archives: Sequence[Archive], cells: Sequence[dict[str, Record]], are_apart: bool) -> dict[str, Any]:
@@ -118,10 +132,30 @@ def _united(archives: Sequence[Archive], cells: Sequence[dict[str, Record]], are
                 origin = record.origin or f"{number + 1}: {_label(archive.path)}"
                 fields = record.model_copy(update={"origin": origin}).model_dump(mode="json", by_alias=True)
                 contents[f"{cell}/record.json"] = record_text(fields)
-        for name in STUDY_FILES:
-            if name in archive.files:
-                contents.setdefault(name, archive.read(name))
-    return contents
+    return contents | _study_files(archives, cells)
+
+
+def _study_files(archives: Sequence[Archive], cells: Sequence[dict[str, Record]]) -> dict[str, str | bytes]:
+    """What a union says of its study: the checkpoints' provenance as the first archive has it, and the plans of
+    archives without a common cell, added up. The times of their runs are no time of one run."""
+    if len(archives) == 1:
+        return {name: archives[0].read(name) for name in STUDY_FILES if name in archives[0].files}
+    files: dict[str, str | bytes] = {}
+    if stated := [archive.read(PROVENANCE) for archive in archives if PROVENANCE in archive.files]:
+        files[PROVENANCE] = stated[0]
+    are_disjoint = sum(map(len, cells)) == len({cell for own in cells for cell in own})
+    if are_disjoint and all(PLAN in archive.files for archive in archives):
+        plans = [json.loads(archive.read(PLAN)) for archive in archives]
+        files[PLAN] = json.dumps(functools.reduce(_added, plans), indent=1) + "\n"
+    return files
+
+
+def _added(plan: Any, other: Any) -> Any:
+    """The sum of two plans: numbers add up, tables entry by entry; of texts the first stays."""
+    if isinstance(plan, dict) and isinstance(other, dict):
+        both = {name: _added(plan[name], other[name]) for name in plan if name in other}
+        return plan | other | both
+    return plan + other if isinstance(plan, (int, float)) and isinstance(other, (int, float)) else plan
 
 
 def _label(path: Path) -> str:

@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 
 PRELOADED_MODULES = (
@@ -68,6 +69,7 @@ def run_client(server: str, target: str, arguments: list[str]) -> int:
     parent = os.getppid()
     connection = socket.socket(socket.AF_UNIX)
     request = {"target": target, "arguments": arguments, "cwd": os.getcwd(), "environment": dict(os.environ)}
+    has_server = os.path.exists(server)
     try:
         connection.connect(server)
         socket.send_fds(connection, [b"x"], [0, 1, 2])
@@ -78,6 +80,8 @@ def run_client(server: str, target: str, arguments: list[str]) -> int:
     except OSError:
         has_started = False
     if not has_started:
+        if has_server and not os.path.exists(server):  # it ended with `xlt`, and nobody waits for this cell
+            return TERMINATED
         for number in RELAYED_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         command = _cold_command(target, *arguments)
@@ -102,6 +106,11 @@ def serve(folder: str) -> None:
     import importlib
     import pkgutil
 
+    # a killed `xlt` sends no signal, and its input's end is read only after the imports, which take ten seconds
+    are_imported = threading.Event()
+    watch = threading.Thread(target=_end_with_input, args=(folder, are_imported), daemon=True)
+    watch.start()
+
     # looking for a GPU during the imports must not bind this process to it: its forks could not use it then
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     # as a kernel sets them
@@ -116,9 +125,27 @@ def serve(folder: str) -> None:
         except ImportError as error:  # a cell that needs it reports it better
             print(f"not imported: {name}: {error}", flush=True)
 
+    are_imported.set()
+    watch.join()  # a fork of a process with threads may hang
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, the shared pages
     _answer_requests(listener)
+    _end(folder)
+
+
+def _end_with_input(folder: str, are_imported: threading.Event) -> None:
+    """End this process when its standard input ends, until `are_imported` is set."""
+    while not are_imported.is_set():
+        if select.select([0], [], [], 0.2)[0]:
+            _end(folder)
+
+
+def _end(folder: str) -> None:
+    """Remove the folder of the socket and end at once: the imported modules' threads and exit hooks might wait."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
 
 
 def _answer_requests(listener: socket.socket) -> None:

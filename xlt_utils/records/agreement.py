@@ -7,7 +7,7 @@ from xlt_utils.formatting import join_words
 from xlt_utils.records.record import Record, Result
 
 # How far two scores of one cell may lie apart on machines of different kinds, on the scale of 0..1: so much, or two
-# items of a small test. Rounding moves single items that lie near a decision.
+# items of a small test. params/tiny.yaml, computed with and without AVX in bf16, differs by 0.003 at most.
 MOST_APART, MOST_ITEMS_APART = 0.02, 2
 MOST_NAMED = 3
 
