@@ -4,7 +4,7 @@ STUDY ?= params/demo.yaml
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: install report test lab lint clean
+.PHONY: install report test storm lab lint clean
 
 install: $(STAMP)
 
@@ -23,6 +23,10 @@ report: install
 test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 5 tests
 	@$(BIN)/python -m pytest notebooks
+
+# Forty kills of a small study at random moments; ten minutes, and no part of the tests.
+storm: install
+	@$(BIN)/python -m pytest -m storm -s tests/storm
 
 lab: install
 	@$(BIN)/jupyter lab --ip 127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks

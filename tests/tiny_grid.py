@@ -45,7 +45,8 @@ WEIGHTS = """
 Path(out, "state", "encoder").mkdir(parents=True)"""
 PAGE = """from pathlib import Path
 Path(report).mkdir(parents=True, exist_ok=True)
-Path(report, "index.html").write_text(str(missing))"""
+page = f'<meta name="shows" content="{{Path(out).name[-8:]}}">{{missing}}'
+Path(report, "index.html").write_text(page)"""
 
 
 def write(folder: Path):
@@ -80,6 +81,7 @@ def place(folder: Path) -> dict[str, str]:
 def main(folder: Path, command: str) -> int:
     from xlt_utils.pipeline import plan, scheduler, status
 
+    assert "XLT_NOTEBOOKS" in os.environ, "it would overwrite the project's own notebooks"
     study, grid = write(folder)
     if command == "status":
         print(status.status_text(study.name, grid))

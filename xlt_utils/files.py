@@ -9,6 +9,8 @@ from typing import Any
 
 from xlt_utils import paths
 
+HALF_JSON = ".*.json.*"  # the pattern of the temporary names of `write_json`
+
 
 def sha256_of_file(file: Path) -> str:
     """The sha256 of a file's bytes, in hex; the file is read in parts, so that a large one fits."""

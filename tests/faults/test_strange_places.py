@@ -1,16 +1,18 @@
 """A study runs wherever it lies, and where the engine itself cannot, it says why."""
 
+import os
 import subprocess
 import sys
+import time
 
 import tiny_grid
 
 from xlt_utils.pipeline import scheduler
 
 
-def run(folder, **environment):
+def run(folder, command="first", **environment):
     return subprocess.run(
-        [sys.executable, tiny_grid.__file__, str(folder), "first"],
+        [sys.executable, tiny_grid.__file__, str(folder), command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -55,3 +57,13 @@ def test_the_first_error_of_a_log_is_found_with_what_follows_it():
     trace = ["Traceback (most recent call last):", "  File x", "FileNotFoundError: [Errno 2] No such file: '/home'"]
     assert scheduler._first_error(trace) == "FileNotFoundError: [Errno 2] No such file: '/home'"
     assert scheduler._first_error(["one", "two", "three", "four"]) == "two three four"
+
+
+def test_a_clock_that_was_set_back_stops_nothing(tmp_path):
+    """Files whose times lie ahead: half of a study was run before the clock was set right."""
+    assert "3/3 cells" in run(tmp_path, "only").stdout
+    ahead = time.time() + 86_400
+    for path in (tmp_path / "runs").rglob("*"):
+        os.utime(path, (ahead, ahead), follow_symlinks=False)
+    result = run(tmp_path)
+    assert result.returncode == 0 and "8 of 8 cells done" in result.stdout, result.stdout

@@ -303,10 +303,12 @@ def run_kernel(arguments: list[str]) -> int:
 
 
 def make_socket_folder() -> str:
-    """Make a temporary folder with a short path: a socket's path may have 107 bytes (103 on macOS)."""
+    """Make a temporary folder with a short path: a socket's path may have 107 bytes (103 on macOS). It lies in that of
+    the warm server, where there is one, and goes with it however its maker ends."""
     import tempfile
 
-    parent = tempfile.gettempdir()
+    server = os.environ.get("XLT_WARM")
+    parent = os.path.dirname(server) if server else tempfile.gettempdir()
     return tempfile.mkdtemp(prefix="xlt-", dir=parent if len(os.fsencode(parent)) < 64 else "/tmp")
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from xlt_utils import paths
 from xlt_utils.code_hash import PACKAGE, notebook_code_hash
-from xlt_utils.files import read_json, write_json
+from xlt_utils.files import HALF_JSON, read_json, write_json
 from xlt_utils.pipeline import prefork
 from xlt_utils.pipeline.inputs import DAMAGED, lay_damaged_aside
 from xlt_utils.records import parameters
@@ -60,11 +60,20 @@ def run_cell(path: str | Path, kernel: str = "python3", limit: float | None = No
     params, folder = parameters.read_params(path), path.parent
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second runner waits here, and then finds the record
+        remove_halves(folder)
         if is_done(folder, params["hash"]):
             print(f"{paths.relative(folder)}: done before")
             return DONE
         (folder / "record.json").unlink(missing_ok=True)  # of other code or data, or cut off
         return _attempt(folder, params, kernel, limit)
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove the JSON files below a run folder that a killed process wrote by halves. Only under the folder's lock, or
+    where nobody runs."""
+    for place in (folder, *folder.glob("attempts/*")):
+        for half in place.glob(HALF_JSON):
+            half.unlink(missing_ok=True)
 
 
 def is_running(folder: str | Path) -> bool:

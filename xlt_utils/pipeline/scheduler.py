@@ -67,6 +67,11 @@ def run_study(
     with runner.stop_on_signals():
         try:
             with growth.alone(study.name), _Engine(study, grid, prepare, profile, kernel, limit) as engine:
+                for place in [
+                    folder,
+                    *(paths.resolve(cell.folder) for cell in grid if not runner.is_running(cell.folder)),
+                ]:
+                    runner.remove_halves(place)
                 for line in (*growth.settle(grid), *growth.take_archived(study, grid, records)):
                     print(f"{study.name}: {line}", flush=True)
                 if gate == "only" or (gate == "first" and study.gate and _missing(grid)):
