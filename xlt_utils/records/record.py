@@ -28,6 +28,9 @@ PROCESSOR_NUMBERS = {"family": "cpu family", "model": "model", "stepping": "step
 # What a record calls things is used in paths and on the page, and records come from other people's archives too.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
 FolderName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$")]
+LeftFile = Annotated[
+    str, Field(pattern=r"^(predictions\.parquet|state/encoder(/\.?[^/\\\x00-\x1f.][^/\\\x00-\x1f]*)+)$")
+]
 LEFT_TO_OTHERS = ("state/encoder/**/*", "predictions.parquet")
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "safetensors")
 
@@ -136,7 +139,7 @@ class Record(Row):
     curves: list[CurvePoint] = []
     results: list[Result] = []
     facts: dict[str, Any] = {}
-    files: dict[str, str] = {}
+    files: dict[LeftFile, str] = {}
     sha256: str | None = None
 
 
@@ -262,6 +265,8 @@ def parse_record(text: str | bytes, path: str | Path) -> Record:
                 "delete it and run the cell again"
             )
         return Record.model_validate(content)
+    except DamagedRecord:
+        raise
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
