@@ -1,17 +1,22 @@
 """What a study has made and is no longer what was written: its sha256 tells, it is never read on, and the same command
 makes it again. A real study, the smallest that has every phase."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from machine import Machine
 from processes import attempt
+from small_study import GOOD, load
 from tiny_notebooks import RECORD, write_params
 
+from xlt_utils import paths
 from xlt_utils.code_hash import notebook_code_hash
 from xlt_utils.files import read_json, write_json
-from xlt_utils.pipeline import runner
-from xlt_utils.records.record import read_record
+from xlt_utils.pipeline import doctor, growth, runner
+from xlt_utils.pipeline.archive import ARCHIVE, pack_records
+from xlt_utils.records.record import RecordFault, read_record, sealed, write_predictions, write_record
+from xlt_utils.study import cells
 
 RUNGS = ("examples: [64]", "examples: [64, 128]")
 
@@ -93,3 +98,43 @@ def test_code_that_changes_while_a_study_runs_makes_no_record(tmp_path, moment, 
     assert not (path.parent / "record.json").exists()
     assert "the code changed after `xlt run` began" in capsys.readouterr().err
     assert read_json(attempt(path) / "attempt.json")["status"] == "failed"
+
+
+@pytest.fixture
+def done(tmp_path, monkeypatch):
+    """A study and its one target cell that is done: a record, predictions and what an attempt leaves."""
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(paths, "REPORTS", tmp_path / "report")
+    study = load(tmp_path, GOOD)
+    target = next(cell for cell in cells.expand_study(study, "folder", "1") if cell.phase == "target")
+    cells.write_params(target)
+    folder = paths.resolve(target.folder)
+    write_predictions(folder, [{"task": "sst", "predicted": "negative"}])
+    write_record(folder, "target", target.parameters)
+    write_json(folder / "attempts" / "01" / "attempt.json", {"status": "done"})
+    (folder / "attempts" / "01" / "executed.ipynb").touch()
+    return study, target
+
+
+def test_the_doctor_misses_predictions_where_the_cell_ran_and_not_where_an_archive_brought_its_record(done):
+    study, target = done
+    folder = paths.resolve(target.folder)
+    (folder / "predictions.parquet").unlink()
+    (complaint,) = doctor.examine(study, [target])
+    assert f"{target.name}/predictions.parquet: missing" in complaint
+    pack_records(paths.RUNS / study.name, [folder], paths.REPORTS / study.name / ARCHIVE)
+    shutil.rmtree(folder)
+    growth.take_archived(study, [target])
+    assert (folder / "attempts" / "01" / "attempt.json").exists()
+    assert doctor.examine(study, [target]) == []
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "../other/record.json", "/etc/hostname", "state/encoder/../../x"])
+def test_a_record_promises_its_encoder_and_predictions_and_no_other_file(done, name):
+    study, target = done
+    path = paths.resolve(target.folder) / "record.json"
+    write_json(path, sealed(read_json(path) | {"files": {name: "0" * 64}}))
+    with pytest.raises(RecordFault, match="files"):
+        read_record(path.parent)
+    (complaint,) = doctor.examine(study, [target])
+    assert complaint.startswith(f"{path}: no valid record: files")

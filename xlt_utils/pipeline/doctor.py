@@ -36,7 +36,8 @@ def _of_cell(cell: Cell) -> Iterator[str]:
         return
     # What is gone may be: weights that no cell needs are removed, and an archive brings records alone.
     encoder = (folder / "state" / "encoder").is_dir()
-    is_here = {"state": encoder, "predictions.parquet": (folder / "attempts").is_dir()}
+    predictions = (folder / "predictions.parquet").exists() or any(folder.glob("attempts/*/executed.ipynb"))
+    is_here = {"state": encoder, "predictions.parquet": predictions}
     there = {name: digest for name, digest in record.files.items() if is_here[name.split("/")[0]]}
     for file in damaged_files(folder, there):
         mend = AGAIN if file.parent != folder else f"delete {paths.relative(folder)}/record.json and repeat `xlt run`"
