@@ -143,7 +143,11 @@ class _Engine:
         """Run those cells of `wanted` that are not done, as far as they can be, after a `note` on them."""
         if _missing(wanted):
             self._run_missing(wanted, note)
-        if growth.trained_again(wanted):  # a cell found what it goes on from damaged, and laid it aside
+        # A cell that found what it goes on from damaged laid it aside; the cell that made it may find the same. Each is
+        # trained again once: what is still gone then is not mended by repeating.
+        repeated: set[str] = set()
+        while not {cell.folder for cell in growth.trained_again(wanted)} <= repeated:
+            repeated |= {cell.folder for cell in growth.trained_again(wanted)}
             self._run_missing(wanted)
 
     def _run_missing(self, wanted: list[cells.Cell], note: str = "") -> None:
