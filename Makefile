@@ -24,7 +24,7 @@ test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 5 tests
 	@$(BIN)/python -m pytest notebooks
 
-# Forty kills of a small study at random moments; ten minutes, and no part of the tests.
+# Forty kills of a small study at random moments.
 storm: install
 	@$(BIN)/python -m pytest -m storm -s tests/storm
 

@@ -78,7 +78,7 @@ def test_the_readmes_commands_are_there():
     from xlt_utils import cli
 
     named = set(re.findall(r"`xlt (\w+)", (ROOT / "README.md").read_text(), re.M))
-    (commands,) = [action for action in cli._parser()._actions if action.choices]
+    (commands,) = [action for action in cli._parser("")._actions if action.choices]
     assert named == set(commands.choices)
     targets = set(re.findall(r"(?:^|`)make (\w+)", (ROOT / "README.md").read_text(), re.M))
     assert targets <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))

@@ -10,9 +10,10 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from xlt_utils.errors import Fault
+from xlt_utils.errors import Fault, did_you_mean
 from xlt_utils.formatting import flops_text
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 def main(words: list[str] | None = None) -> int:
     """Run one command, by default that of the command line, and return its exit code."""
-    arguments = _parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    arguments = _parser(words[0] if words else "").parse_args(words)
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # a run has a line of progress of its own
     try:
         return arguments.run(arguments)
@@ -200,8 +202,10 @@ def _check_data(path: str, study: "Study") -> None:
         raise study_file.data_fault(path, faults)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(first: str) -> argparse.ArgumentParser:
+    """The parser of a command line; one that begins with a `first` word that is no command ends with a hint."""
     parser = argparse.ArgumentParser("xlt", description="Runs a study of zero-shot cross-lingual transfer.")
+    parser.add_argument("--version", action="version", version=f"xlt {metadata.version('xlt-utils')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[..., int], argument: tuple[str, str], text: str) -> argparse.ArgumentParser:
@@ -291,6 +295,8 @@ def _parser() -> argparse.ArgumentParser:
     command = add("score", _score, argument, "score a submission in XTREME's layout, as JSON")
     command.add_argument("labels", metavar="LABELS", help="a folder of the same layout with the gold labels")
     command.add_argument("--strict", action="store_true", help="fail where there is a warning: unanswered questions")
+    if first and first[0] != "-" and first not in commands.choices:
+        parser.error(f"no such command: {first}; {did_you_mean(first, commands.choices)}")
     return parser
 
 

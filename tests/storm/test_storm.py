@@ -63,8 +63,8 @@ def strike(machine: Machine, study: str, temporary: Path, draw: random.Random) -
     except (psutil.NoSuchProcess, ProcessLookupError):
         name = ""
     print(f"{signal.Signals(number).name} to {'xlt' if victim == run.pid else name}", flush=True)
-    run.wait(300)
-    wait(lambda: not processes_of(machine.folder / "runs", "XLT_RUNS"), 30)
+    run.wait(1800)  # cold cells on a busy machine take long
+    wait(lambda: not processes_of(machine.folder / "runs", "XLT_RUNS"), 60)
     return int(bool(name))
 
 

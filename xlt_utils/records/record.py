@@ -259,20 +259,19 @@ def parse_record(text: str | bytes, path: str | Path) -> Record:
     try:
         content = json.loads(text)
         stated = content.get("sha256")
-        if stated and stated != (actual := sealed(content)["sha256"]):
-            raise DamagedRecord(
-                f"{path}: this record states the sha256 {stated}, and its content has {actual}: edited or damaged; "
-                "delete it and run the cell again"
-            )
+    except (AttributeError, ValueError, RecursionError) as error:  # ValueError: no JSON, or no text
+        raise RecordFault(f"{path}: no valid record: the file: {error}") from None
+    if stated and stated != (actual := sealed(content)["sha256"]):
+        raise DamagedRecord(
+            f"{path}: this record states the sha256 {stated}, and its content has {actual}: edited or damaged; "
+            "delete it and run the cell again"
+        )
+    try:
         return Record.model_validate(content)
-    except DamagedRecord:
-        raise
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise RecordFault(f"{path}: no valid record: {place}: {first['msg']}") from None
-    except (AttributeError, ValueError, RecursionError) as error:
-        raise RecordFault(f"{path}: no valid record: the file: {error}") from None
 
 
 def is_done(folder: str | Path, hash: str) -> bool:
