@@ -19,7 +19,12 @@ from xlt_utils.pipeline import archive, publish
 from xlt_utils.study import cells, study_file
 
 ROOT = Path(__file__).parents[2]
-KEPT = sorted(path.parent for path in (ROOT / "report").glob(f"*/{archive.ARCHIVE}"))
+# Pilots keep their archives alone, without a page.
+KEPT = [
+    path.parent
+    for path in sorted((ROOT / "report").glob(f"*/{archive.ARCHIVE}"))
+    if not path.parent.name.startswith("pilot-")
+]
 
 
 @pytest.fixture
