@@ -92,4 +92,6 @@ def main(folder: Path, command: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    from xlt_utils import cli
+
+    sys.exit(cli.exit_code(lambda: main(Path(sys.argv[1]), sys.argv[2])))

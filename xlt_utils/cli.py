@@ -5,6 +5,7 @@ torch."""
 
 import argparse
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -21,15 +22,30 @@ if TYPE_CHECKING:
     from xlt_utils.study.schema import Study
 
 
+# What a file system refuses: no room, no right to write, or a file of the wrong kind where one is to be written.
+REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR}
+
+
 def main(words: list[str] | None = None) -> int:
     """Run one command, by default that of the command line, and return its exit code."""
     words = sys.argv[1:] if words is None else words
     arguments = _parser(words[0] if words else "").parse_args(words)
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # a run has a line of progress of its own
+    return exit_code(lambda: arguments.run(arguments))
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code; bad input, and a file system that refuses, end it with a message."""
     try:
-        return arguments.run(arguments)
+        return command()
     except Fault as fault:
         print(fault, file=sys.stderr)
+        return 65
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        place = error.filename2 or error.filename or "a file could not be written"
+        print(f"{place}: {error.strerror}; mend that and repeat the command: what is done stays", file=sys.stderr)
         return 65
     except KeyboardInterrupt:
         return 130

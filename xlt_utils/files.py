@@ -1,5 +1,6 @@
 """JSON files written whole or not at all, and the sha256 of a file."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -34,16 +35,28 @@ def lfs_pointer(folder: Path) -> Path | None:
 
 
 def write_json(path: Path, content: Any) -> Path:
-    """Write a JSON file whole or not at all (temporary name, fsync, rename) and return its path."""
+    """Write a JSON file whole or not at all (temporary name, fsync, rename); return its path. An OSError names it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, indent=1, default=json_plain)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=False, indent=1, default=json_plain)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:  # a full disk does not say which file it had no room for
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return path
+
+
+def attempt_files(folder: Path, name: str) -> list[Path]:
+    """The files of this name of a run folder's attempts, `attempts/NN`, the first first. What someone put beside
+    them, such as `attempts/01-old`, is none."""
+    files = [file for file in folder.glob(f"attempts/*/{name}") if file.parent.name.isdecimal()]
+    return sorted(files, key=lambda file: int(file.parent.name))
 
 
 def read_json(path: Path) -> Any:
@@ -53,7 +66,10 @@ def read_json(path: Path) -> Any:
         OSError: it cannot be read.
         ValueError: it is no JSON, or half of it.
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path}: nested too deeply to be read") from None
 
 
 def json_plain(value: Any) -> Any:

@@ -2,22 +2,23 @@
 nothing; never a traceback, never a value read out of them."""
 
 import json
-import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import simulated
 from small_study import load
 from tiny_notebooks import RECORD, write_params
 
 from xlt_utils import cli, paths
 from xlt_utils.data import build_cache
-from xlt_utils.files import read_json, write_json
+from xlt_utils.files import attempt_files, read_json, write_json
 from xlt_utils.pipeline import runner, scheduler, status
+from xlt_utils.pipeline.archive import Archive, pack_records
 from xlt_utils.pipeline.plan import Plan
 from xlt_utils.records.record import RecordFault, parse_record, read_record, write_record
-from xlt_utils.reporting.findings import gather_findings
+from xlt_utils.reporting.findings import gather_findings, read_attempts
+from xlt_utils.reporting.notebook_pages import write_notebook_pages
+from xlt_utils.reporting.tables import cell_index, cost_table
 from xlt_utils.study.cells import Cell
 
 CUT = {
@@ -70,13 +71,59 @@ def test_names_of_places_and_scores_are_names(tmp_path, field, value):
 
 def test_attempts_of_another_shape_stop_no_cell_and_no_status(tmp_path):
     path = write_params(tmp_path / "cell", RECORD)
-    (path.parent / "attempts" / "01-old").mkdir(parents=True)
-    write_json(path.parent / "attempts" / "01" / "attempt.json", ["a list"])
+    attempts = path.parent / "attempts"
+    (attempts / "01-old").mkdir(parents=True)
+    write_json(attempts / "01" / "attempt.json", ["a list"])
+    write_json(attempts / "02" / "executed.ipynb", ["a list"])
+    (attempts / "02" / "attempt.json").write_bytes(CUT["nested"])
     cell = Cell("pretrain", "cell", "", {}, (), "12345678", str(path.parent))
-    assert status.cell_state(cell).kind == "missing"
+    assert (
+        status.cell_state(cell).kind == "missing" and runner._notebook_error(attempts / "02" / "executed.ipynb") == ""
+    )
     assert runner.run_cell(path) == 0
-    assert (path.parent / "attempts" / "02" / "attempt.json").exists()
+    assert (attempts / "03" / "attempt.json").exists()
     assert status.cell_state(cell).kind == "done"
+
+
+def test_attempts_are_those_that_a_runner_numbered(tmp_path):
+    for number in ("01", "02-old", "100", "99"):
+        write_json(tmp_path / "attempts" / number / "attempt.json", {"status": "failed", "error": number})
+    assert [path.parent.name for path in attempt_files(tmp_path, "attempt.json")] == ["01", "99", "100"]
+    cell = Cell("pretrain", "cell", "", {}, (), "12345678", str(tmp_path))
+    assert status.cell_state(cell).error == "100" and read_attempts(tmp_path)[-1]["error"] == "100"
+
+
+def test_a_folder_beside_the_attempts_is_not_published(tmp_path):
+    run = tmp_path / "runs" / "pretrain" / "one-12345678"
+    write_record(run, "pretrain", {"study": "s"})
+    for name in ("01", "01-old"):
+        write_json(run / "attempts" / name / "attempt.json", {})
+    pack_records(tmp_path / "runs", [run], tmp_path / "records.zip")
+    with Archive(tmp_path / "records.zip") as archive:  # which refuses files that it does not know
+        assert len(archive.files) == 2
+
+
+def test_a_folder_in_place_of_a_record_ends_a_cell_with_a_message(tmp_path, capsys):
+    path = write_params(tmp_path / "cell", RECORD)
+    (path.parent / "record.json").mkdir()
+    assert cli.main(["cell", str(path)]) == 65
+    assert f"{path.parent}/record.json: Is a directory; mend that" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["list", "nested", "Latin-1", "number"])
+def test_what_a_page_reads_beside_records_may_be_of_another_shape(tmp_path, name):
+    content = {"list": b"[1]", "number": b"1"}.get(name) or CUT[name]
+    runs = simulated.study(tmp_path / "s", seeds=(0,), tokens=(0,), examples=(0, 256))
+    attempt = runs[0] / "attempts" / "01"
+    for file in (tmp_path / "s" / "plan.json", tmp_path / "s" / "run.json", attempt / "attempt.json"):
+        file.write_bytes(content)
+    (attempt / "executed.ipynb").write_bytes(content)
+    findings = gather_findings(tmp_path / "s")
+    assert findings.plan == {} and cost_table(findings)["attempts"].isna().any()
+    (tmp_path / "pages").mkdir()
+    write_notebook_pages(cell_index(findings), tmp_path / "pages")
+    page = tmp_path / "pages" / f"{runs[0].name}.html"
+    assert "The notebook cannot be read: " in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("content", [["a list"], {"grid": "1"}, "half"])
@@ -102,28 +149,6 @@ def test_a_vocabulary_that_was_cut_is_built_again(tmp_path, monkeypatch):
     assert vocabulary() == folder and len(built) == 1
     (folder / "tokenizer.json").write_text("{'whole'")
     assert (vocabulary() / "tokenizer.json").read_text() == "{'whole': 'vocabulary'}" and len(built) == 2
-
-
-def test_what_a_full_disk_cut_off_is_built_again(tmp_path):
-    """A limit on the size of files stands for the disk's end: the same call fails in a write."""
-    code = "\n".join(
-        [
-            "import sys; from pathlib import Path; from xlt_utils import paths; from xlt_utils.data import build_cache",
-            f"paths.RUNS = Path({str(tmp_path)!r})",
-            "def build(folder): (folder / 'large').write_bytes(bytes(200_000))",
-            "print(build_cache.build_once('corpus', {}, build, build_cache.__name__))",
-        ]
-    )
-
-    def run(limit: int) -> subprocess.CompletedProcess:
-        def limited() -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, preexec_fn=limited)
-
-    assert "File too large" in run(100_000).stderr
-    whole = run(resource.RLIM_INFINITY)
-    assert (Path(whole.stdout.strip()) / "large").stat().st_size == 200_000, whole.stderr
 
 
 def test_without_a_target_there_is_no_report_yet(tmp_path, monkeypatch, capsys):

@@ -1,11 +1,7 @@
-"""Encoders: a checkpoint is one that transformers reads, any encoder is a start, and no code of one is run."""
-
-import contextlib
-import json
+"""Encoders: a checkpoint is one that transformers reads, and any encoder is a start."""
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from xlt_utils.training import costs, encoders, objectives, tokenization
@@ -77,36 +73,6 @@ def test_any_encoder_with_safetensors_and_a_fast_tokenizer_is_a_start(vocabulary
     learner = objectives.MaskedLM(encoders.starting_encoder(str(tmp_path), None, seed=0)[0])
     ids = torch.randint(5, 500, (2, 8))
     assert torch.isfinite(learner({"input_ids": ids, "labels": ids}))
-
-
-def test_pickled_weights_are_refused(vocabulary, tmp_path):
-    save_bert(tmp_path, vocabulary.tokenizer)
-    torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
-    (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(tokenization.StartError, match="safetensors"):
-        encoders.load_encoder(tmp_path)
-
-
-def test_code_of_a_checkpoint_is_never_run(vocabulary, tmp_path):
-    save_bert(tmp_path, vocabulary.tokenizer)
-    content = json.loads((tmp_path / "config.json").read_text())
-    content |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
-    (tmp_path / "config.json").write_text(json.dumps(content))
-    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(tokenization.StartError):
-        encoders.load_encoder(tmp_path)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_code_of_a_tokenizer_is_never_run(vocabulary, tmp_path):
-    save_bert(tmp_path, vocabulary.tokenizer)
-    content = json.loads((tmp_path / "tokenizer_config.json").read_text())
-    content |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", "own.Own"]}}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(content))
-    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with contextlib.suppress(tokenization.StartError):  # its tokenizer.json may be read without the class
-        encoders.load_encoder(tmp_path)
-    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("architecture", ["modernbert", "xlm-roberta"])

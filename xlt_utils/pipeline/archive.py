@@ -16,11 +16,11 @@ from typing import Any
 
 from xlt_utils import paths
 from xlt_utils.errors import Fault
+from xlt_utils.files import attempt_files
 from xlt_utils.records.record import Record, parse_record, sealed
 from xlt_utils.records.run_hash import PROVENANCE
 
 ARCHIVE = "records.zip"
-CELL_FILES = ("record.json", "attempts/*/attempt.json")  # neither weights nor predictions nor outputs
 STUDY_FILES = ("plan.json", "run.json", PROVENANCE)
 MEMBER = re.compile(r"((?:pretrain|intermediate|target)/[^/\\\0]+)/(?:record\.json|attempts/[0-9]+/attempt\.json)")
 ENTRY_TIME = (1980, 1, 1, 0, 0, 0)  # one for all, so that the same records give the same bytes; the first zip allows
@@ -178,7 +178,8 @@ def pack_records(runs: Path, folders: list[Path], file: Path) -> None:
         folders: the run folders of its cells, below `runs`.
         file: the archive.
     """
-    files = [path for folder in folders for pattern in CELL_FILES for path in folder.glob(pattern)]
+    # neither weights nor predictions nor outputs
+    files = [file for folder in folders for file in (folder / "record.json", *attempt_files(folder, "attempt.json"))]
     files += [runs / name for name in STUDY_FILES if (runs / name).exists()]
     texts = {path.relative_to(runs).as_posix(): path for path in files}
     write_archive(file, ((name, _portable(texts[name].read_text(encoding="utf-8"))) for name in sorted(texts)))

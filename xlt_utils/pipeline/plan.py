@@ -10,7 +10,7 @@ from typing import Any
 
 from xlt_utils import paths
 from xlt_utils.data.tasks import TASKS
-from xlt_utils.files import read_json, write_json
+from xlt_utils.files import attempt_files, read_json, write_json
 from xlt_utils.formatting import bytes_text, duration, flops_text, short_count
 from xlt_utils.pipeline.speed import Speed, measure_speed
 from xlt_utils.records.record import read_record
@@ -260,8 +260,8 @@ def _overhead_seconds(grid: list[cells.Cell]) -> float:
     """Seconds that a cell takes besides its steps: the median over the last attempts of the study's done cells."""
     measured = []
     for folder in (paths.resolve(cell.folder) for cell in grid):
-        with contextlib.suppress(IndexError, OSError, ValueError, TypeError):
-            attempt = read_json(sorted(folder.glob("attempts/*/attempt.json"))[-1])
+        with contextlib.suppress(IndexError, KeyError, OSError, ValueError, TypeError):
+            attempt = read_json(attempt_files(folder, "attempt.json")[-1])
             measured.append(attempt["seconds"] - read_record(folder).seconds["work"])
     assumed = CELL_OVERHEAD_SECONDS["cold" if os.environ.get("XLT_COLD") else "warm"]
     return NOTEBOOK_OVERHEAD_SECONDS + (statistics.median(measured) if measured else assumed)

@@ -3,16 +3,23 @@ show only later: data sets, configs and columns that are missing, languages that
 data."""
 
 import contextlib
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+from transformers.utils import cached_file
 
 from xlt_utils.data import labelled, loading
 from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import TASKS
+from xlt_utils.files import read_json
 from xlt_utils.study.schema import ArmSettings, Study
 from xlt_utils.training import encoders, mixture, tokenization, trial
 from xlt_utils.training.corpus import Corpus
+
+NAMES_WEIGHTS = {"model.safetensors.index.json": "weight_map", "config.json": "transformers_weights"}  # by field
+WEIGHTS_FILE = re.compile(r"[^/\\]+\.safetensors")
 
 
 def check_study(study: Study) -> list[str]:
@@ -119,6 +126,7 @@ def _check_checkpoints(study: Study) -> list[str]:
                 model = encoders.create_encoder(config, 0)
             else:
                 tokenizer = tokenization.load_tokenizer(encoder.start)
+                _refuse_other_weights(encoder.start)
                 model, _ = encoders.starting_encoder(encoder.start, None, seed=0)
             trial.try_encoder(encoder.start, model, tokenizer, length, masks=masks)
         except trial.TooLong as error:
@@ -126,6 +134,24 @@ def _check_checkpoints(study: Study) -> list[str]:
         except tokenization.StartError as error:
             faults.append(f"{field}: {error}")
     return faults
+
+
+def _refuse_other_weights(start: str) -> None:
+    """Raise StartError where a checkpoint names weights outside its own safetensors files: pickled ones may run code as
+    they are read, and no hash covers what lies elsewhere."""
+    location, options = tokenization.locate_checkpoint(start)
+    options |= {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+    for name, field in NAMES_WEIGHTS.items():
+        file = cached_file(location, name, **options)
+        try:
+            named = read_json(Path(file)).get(field) if file else None
+        except (ValueError, AttributeError) as error:
+            raise tokenization.StartError(f"{start}: {name}: no JSON mapping: {error}") from error
+        for weights in named.values() if isinstance(named, dict) else [named] if named else []:
+            if not WEIGHTS_FILE.fullmatch(str(weights)):
+                raise tokenization.StartError(
+                    f"{start}: {name}, {field}: weights in {weights!r}; expected a .safetensors file beside it"
+                )
 
 
 def _lengths(study: Study) -> list[tuple[str, int]]:

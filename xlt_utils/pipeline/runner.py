@@ -275,10 +275,10 @@ def _notebook_error(notebook: Path) -> str:
     """The error that an executed notebook shows, `Name: message`, or nothing."""
     try:
         cells = read_json(notebook)["cells"]
-    except (OSError, ValueError, KeyError):
+        outputs = [output for cell in cells for output in cell.get("outputs", []) if output["output_type"] == "error"]
+        text = f"{outputs[0]['ename']}: {outputs[0]['evalue']}" if outputs else ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, cut off, or of another shape
         return ""
-    outputs = [output for cell in cells for output in cell.get("outputs", []) if output["output_type"] == "error"]
-    text = f"{outputs[0]['ename']}: {outputs[0]['evalue']}" if outputs else ""
     return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())[:500]
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -330,4 +330,5 @@ def _write_run_totals(folder: Path, plan: Plan, began: float, done: int) -> None
         pass
     totals |= {"ended": runner.utc_time(time.time()), "seconds": round(totals["seconds"] + time.time() - began, 1)}
     totals |= {"jobs": plan.jobs, "cells_run": totals["cells_run"] + done, "runs": totals["runs"] + 1}
-    write_json(path, totals)
+    with suppress(OSError):  # a full disk: why the cells failed is still to be said
+        write_json(path, totals)

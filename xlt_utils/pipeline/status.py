@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt_utils import paths
-from xlt_utils.files import read_json
+from xlt_utils.files import attempt_files, read_json
 from xlt_utils.pipeline import runner
 from xlt_utils.pipeline.growth import Archived, growth_lines
 from xlt_utils.records.record import is_done
@@ -35,7 +35,7 @@ def cell_state(cell: cells.Cell, archived: Container[str] = ()) -> CellState:
         cell: the cell.
         archived: run folders of cells that an archive holds: done unless the last attempt here was not.
     """
-    attempts = sorted((paths.resolve(cell.folder) / "attempts").glob("[0-9][0-9]/attempt.json"))
+    attempts = attempt_files(paths.resolve(cell.folder), "attempt.json")
     last = _read_attempt(attempts[-1]) if attempts else {}
     log = paths.relative(attempts[-1].with_name("log.txt")) if attempts else ""
     seconds = last.get("seconds") or 0.0

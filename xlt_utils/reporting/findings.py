@@ -21,7 +21,7 @@ from xlt_utils.analysis.proportionality import ProportionalityVerdict
 from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.errors import did_you_mean
-from xlt_utils.files import read_json
+from xlt_utils.files import attempt_files, read_json
 from xlt_utils.records.record import Record, packed_items, read_record, tidy_results
 
 RUN_PHASES = paths.PHASES[:3]  # the report is none of its own cells
@@ -356,18 +356,19 @@ def _cell_before(cell: dict[str, Any]) -> dict[str, Any]:
 
 def read_attempts(folder: Path) -> list[dict[str, Any]]:
     """What was noted of a run folder's attempts, the first first."""
-    return [read_json_if_whole(path) for path in sorted(folder.glob("attempts/*/attempt.json"))]
+    return [read_json_if_whole(path) for path in attempt_files(folder, "attempt.json")]
 
 
 def executed_notebook(folder: Path) -> Path | None:
     """The last executed notebook of a run folder."""
-    notebooks = sorted(folder.glob("attempts/*/executed.ipynb")) or sorted(folder.glob("executed.ipynb"))
+    notebooks = attempt_files(folder, "executed.ipynb") or sorted(folder.glob("executed.ipynb"))
     return notebooks[-1] if notebooks else None
 
 
 def read_json_if_whole(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; empty where the file is missing or cut off."""
+    """What a JSON file holds; empty where the file is missing, cut off, or holds no mapping."""
     try:
-        return read_json(path)
+        content = read_json(path)
     except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}

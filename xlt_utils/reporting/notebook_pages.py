@@ -11,11 +11,13 @@ from markupsafe import escape
 
 from xlt_utils.parallel import map_forked
 
+TEMPLATE = Path(__file__).parent / "templates" / "notebook.html.jinja"
+
 
 def write_notebook_pages(index: pd.DataFrame, folder: Path) -> list[str]:
     """Convert each cell's executed notebook into a page, on all processors, and delete the folder's other files.
 
-    A page that is newer than its notebook and than this module is kept as it is.
+    A page that is newer than its notebook, than this module and than the template is kept as it is.
 
     Args:
         index: columns cell and notebook (a path or None).
@@ -38,7 +40,9 @@ def write_notebook_pages(index: pd.DataFrame, folder: Path) -> list[str]:
 
 
 def _is_newer(page: Path, notebook: Path) -> bool:
-    return page.exists() and page.stat().st_mtime > max(path.stat().st_mtime for path in (notebook, Path(__file__)))
+    return page.exists() and page.stat().st_mtime > max(
+        path.stat().st_mtime for path in (notebook, Path(__file__), TEMPLATE)
+    )
 
 
 @cache
@@ -57,8 +61,8 @@ def _converter() -> tuple[Any, jinja2.Template, str, str]:
     exporter = HTMLExporter(
         template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, filters=filters
     )
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    template = jinja2.Environment(loader=loader, autoescape=True).get_template("notebook.html.jinja")
+    loader = jinja2.FileSystemLoader(TEMPLATE.parent)
+    template = jinja2.Environment(loader=loader, autoescape=True).get_template(TEMPLATE.name)
     light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("default", "github-dark"))
     return exporter, template, light, dark
 
@@ -71,6 +75,6 @@ def _write_page(cell_notebook_page: tuple[str, Path, Path]) -> None:
     try:
         content = nbformat.reads(notebook.read_text(encoding="utf-8"), as_version=4)
         body, _ = exporter.from_notebook_node(content)
-    except (OSError, ValueError, nbformat.ValidationError) as error:  # cut off while a kernel was killed
-        body = str(escape(f"The notebook cannot be read: {error}"))
+    except Exception as error:  # nbformat raises whatever a file that is cut off, or of another shape, makes it raise
+        body = str(escape(f"The notebook cannot be read: {type(error).__name__}: {error}"))
     page.write_text(template.render(title=cell, body=body, light=light, dark=dark), encoding="utf-8")

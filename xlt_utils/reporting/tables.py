@@ -143,7 +143,8 @@ def gains_over_controls(findings: Findings) -> pd.DataFrame:
 
 def cost_table(findings: Findings) -> pd.DataFrame:
     """Planned and spent, a row a phase: cells, tokens, examples, FLOPs, and seconds `planned`, of `work`, of
-    `attempts`. The last count every attempt of a cell, failed ones too; NaN where a run by hand left none."""
+    `attempts`. The last count every attempt of a cell, failed ones too; NaN where a run by hand left none, or
+    one cannot be read."""
     rows = []
     for phase in RUN_PHASES:
         records = {folder: record for folder, record in findings.records.items() if record.phase == phase}
@@ -155,7 +156,7 @@ def cost_table(findings: Findings) -> pd.DataFrame:
             row[name] = sum(getattr(record.cost, name) for record in records.values())
         row["work"] = sum(record.seconds.get("work", 0.0) for record in records.values())
         attempts = [read_attempts(folder) for folder in [*records, *missing]]
-        is_known = bool(records) and all(attempts[: len(records)])
+        is_known = bool(records) and all(of_cell and all(of_cell) for of_cell in attempts[: len(records)])
         seconds = [attempt.get("seconds") or 0.0 for of_cell in attempts for attempt in of_cell]
         row["attempts"] = sum(seconds) if is_known else np.nan
         for name in ("cells", "tokens", "examples", "flops"):
