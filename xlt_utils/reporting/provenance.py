@@ -29,7 +29,11 @@ def _row(start: str, card: dict[str, Any] | None, study_tasks: list[str]) -> dic
         text = "the study file does not say what it was trained on"
         return {"model": start, "training_data": text, "tasks": "For which tasks I = 0 is zero examples is not known."}
     named = card["tasks"]
-    seen = [name for name in study_tasks if name in named or any(TASKS[name].shares_data_with(TASKS[o]) for o in named)]
+    seen = [
+        name
+        for name in study_tasks
+        if name in named or any(TASKS[name].shares_data_with(TASKS[o]) for o in named if o in TASKS)
+    ]
     text = "The study file names no task of this study among them."
     if seen:
         text = "For these tasks of this study, which are among them or train on the same data, I = 0 is not zero "
