@@ -5,6 +5,7 @@ of progress; a repeated run does only what is missing."""
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ NOT_LEARNT = 3  # the gate is closed: a target or an arm is not learnt
 POLL_SECONDS = 0.5  # between two looks at the run folders
 # What began to go wrong in a log: an exception with its message, a fault of ours, the shell or the system refusing
 ERROR = re.compile(r"^\w*(Error|Exception|Exit)\b.*: |: \d+ faults?; |not found$|: Permission denied|No space left")
+FULL_BYTES = 2**20  # with less free, no cell runs
 SWEEP_SECONDS = 20.0  # between two looks for weights that no cell needs any more
 
 
@@ -204,10 +206,15 @@ def _pass_gate(study: Study, grid: list[cells.Cell], engine: _Engine) -> int:
 
 
 def _report_failures(missing: list[cells.Cell]) -> None:
-    """Name those of the missing cells that failed or were stopped."""
+    """Name those of the missing cells that failed or were stopped; and a full disk, on which they could not say why."""
     for cell, state in ((cell, status.cell_state(cell)) for cell in missing):
         if state.kind in ("failed", "stopped"):
             print(f"{state.kind}: {cell.phase} {cell.name}: {state.error}\n  log: {state.log}", file=sys.stderr)
+    if missing and (free := shutil.disk_usage(paths.RUNS).free) < FULL_BYTES:
+        print(
+            f"{paths.RUNS}: {free:,} bytes are free on this disk; make room and repeat the command: what is done stays",
+            file=sys.stderr,
+        )
 
 
 def _finish(study: Study, grid: list[cells.Cell], kernel: str, environment: dict[str, str]) -> int:
