@@ -131,8 +131,10 @@ def _pretrain(study: Study, seed: int, rung: Rung) -> dict[str, Any]:
     seen = max(phase.tokens) if phase.arm == "repeated" and rung.tokens and phase.tokens else None
     settings = phase.model_dump(exclude={"encoder", "tokens", "checkpoints", "arm", "head_warmup"})
     ladder = {"before": rung.before, "tokens": rung.tokens, "seen": seen}
-    # an arm with masked-LM steps also goes on from the head of the checkpoint as it stands
-    predicts = rung.tokens or any(arm.mlm_share for arm in study.intermediate.arms)
+    # an arm with masked-LM steps also goes on from the head of the checkpoint as it stands, now or, where the file asks
+    # for that head, when it is added to a study that has grown without it
+    is_asked = "head_warmup" in phase.model_fields_set
+    predicts = rung.tokens or is_asked or any(arm.mlm_share for arm in study.intermediate.arms)
     has_warmup = predicts and phase.head_warmup.tokens and not rung.encoder.is_scratch
     settings["head_warmup"] = phase.head_warmup.model_dump() if has_warmup else None
     return {"seed": seed, "languages": study.languages, **rung.encoder.model_dump(), **ladder, **settings}
