@@ -7,7 +7,7 @@ import pytest
 import simulated
 
 from xlt_utils.reporting import tables
-from xlt_utils.reporting.figures import by_language, grid
+from xlt_utils.reporting.figures import by_language, grid, lead
 from xlt_utils.reporting.figures.runs import cost_by_phase
 from xlt_utils.reporting.findings import gather_findings
 from xlt_utils.reporting.page import render_page
@@ -38,6 +38,7 @@ def report(tmp_path_factory):
     missing, arms = findings.missing_coordinates, [*findings.arms, *findings.controls]
     figures = [grid.score_surface(findings.zero_shot, arm, missing) for arm in arms]
     figures += [by_language.language_score_map(findings.scores), cost_by_phase(tables.cost_table(findings))]
+    figures.append(lead.gains_by_size(findings.verdicts, findings.pretraining_changes, ["mnli", "qqp"], ["odd"]))
     return render_page(findings, figures, folder.parent / "page")
 
 
@@ -111,10 +112,10 @@ def test_a_script_of_somebody_else_is_refused(open_page, report, tmp_path):
 
 def test_every_image_has_an_alt_text_and_is_drawn(tab):
     open_details(tab)
-    assert tab.evaluate("document.images.length") == 5
+    assert tab.evaluate("document.images.length") == 6
     assert tab.evaluate("[...document.images].every((image) => image.alt.length > 20)")
     decoded = "[...document.images].map((image) => image.decode().then(() => image.naturalWidth > 0))"
-    assert tab.evaluate(f"Promise.all({decoded})") == [True] * 5
+    assert tab.evaluate(f"Promise.all({decoded})") == [True] * 6
 
 
 def test_the_contents_lead_to_their_headings(tab):
@@ -186,10 +187,11 @@ def test_nothing_is_wider_than_the_screen(open_page, report, width):
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
 def test_the_first_screen_answers(open_page, report, width, height):
     tab = open_page(report, width, height)
-    boxes = "[...document.querySelectorAll('.answer, .counts')].map((part) => part.getBoundingClientRect().bottom)"
+    parts = ".answer, .counts" + (", header img" if width > 600 else "")
+    boxes = f"[...document.querySelectorAll('{parts}')].map((part) => part.getBoundingClientRect().bottom)"
     assert tab.evaluate(f"Math.max(...{boxes})") < height
     header = tab.locator("header").inner_text()
-    answer = ("Proportional?", "Exchange rate: pretraining tokens")
+    answer = ("Proportional?", "More intermediate examples: ", "More pretraining text: ")
     for text in (*answer, "2 seeds", "3 target tasks", "5 languages", "1 control"):
         assert text in header
 

@@ -2,11 +2,12 @@
 `GridSample` goes in; the movement with its interval comes out, and the words for it; near and far languages are told
 by distance."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from xlt_utils.analysis import bootstrap
+from xlt_utils.analysis import bootstrap, power
 from xlt_utils.analysis.bootstrap import GridSample
 from xlt_utils.analysis.intervals import NO_INTERVAL, Interval
 
@@ -31,6 +32,28 @@ def movement(sample: GridSample | None) -> Interval:
     if sample is None or (ends := movement_ends(sample)) is None:
         return NO_INTERVAL
     return bootstrap.contrast_interval(sample, bare_cell(sample, ends[1]) - bare_cell(sample, ends[0]))
+
+
+@dataclass(frozen=True)
+class PretrainingChange:
+    """How a target moves from the smallest to the largest rung of P, its `ends` in tokens, without intermediate
+    training; `visible` is the smallest change that such a study would see in four of five repetitions, NaN for one
+    seed."""
+
+    ends: tuple[int, int]
+    change: Interval
+    visible: float
+
+
+def pretraining_changes(samples: Mapping[str, GridSample]) -> dict[str, PretrainingChange]:
+    """The change of each target that has two rungs of P."""
+    changes = {}
+    for target, sample in samples.items():
+        if (ends := movement_ends(sample)) is not None:
+            weights = bare_cell(sample, ends[1]) - bare_cell(sample, ends[0])
+            visible = power.visible_effect(sample, weights)
+            changes[target] = PretrainingChange(ends, bootstrap.contrast_interval(sample, weights), visible)
+    return changes
 
 
 def bare_cell(sample: GridSample, tokens: int) -> np.ndarray:

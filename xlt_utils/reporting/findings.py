@@ -17,6 +17,7 @@ from xlt_utils.analysis.gains import gain_table, paired_gains
 from xlt_utils.analysis.intervals import NO_INTERVAL
 from xlt_utils.analysis.laws import Law
 from xlt_utils.analysis.learning import TARGET_NOT_LEARNT, TASK_NOT_LEARNT, Learning, judge_learning
+from xlt_utils.analysis.movements import PretrainingChange, pretraining_changes
 from xlt_utils.analysis.proportionality import ProportionalityVerdict
 from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.data.tasks import TASKS
@@ -125,6 +126,11 @@ class Findings:
     def gain_table(self) -> pd.DataFrame:
         """The mean gain at each place of the grid, with its p value, plain and corrected for multiple tests."""
         return gain_table(self.samples)
+
+    @cached_property
+    def pretraining_changes(self) -> dict[str, PretrainingChange]:
+        """What growing P brings each target that counts, without intermediate training; empty with one rung of P."""
+        return pretraining_changes({name: self.samples[name] for name in self.targets if name in self.samples})
 
     @cached_property
     def verdicts(self) -> list[ProportionalityVerdict]:

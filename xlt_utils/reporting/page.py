@@ -23,14 +23,18 @@ from xlt_utils.analysis.power import seeds_text
 from xlt_utils.analysis.surface_forms import FORMS
 from xlt_utils.analysis.transfer_scores import PLACE
 from xlt_utils.reporting import claims, left_out, notebook_pages, planted, provenance, tables
-from xlt_utils.reporting.figures.figure import Figure, draw_figures
+from xlt_utils.reporting.brief import answer_sentences, five_findings
+from xlt_utils.reporting.figures.figure import Figure, draw_figures, figure_name
 from xlt_utils.reporting.findings import Findings
 from xlt_utils.reporting.headline import headline, what_it_would_take
 from xlt_utils.reporting.learnt import learning_sentences
 from xlt_utils.reporting.rounding import rounded
-from xlt_utils.reporting.sentences import exchange_sentence, five_sentences
+from xlt_utils.reporting.sentences import five_sentences
 
 TEMPLATES = Path(__file__).parent / "templates"
+LEADING = ("gains-by-size", "arms-by-targets")  # the figure of the first screen, the second where arms are too many
+# The figures in the order of the argument, those of an arm for the first one: each size, both, the arms, the languages.
+ARGUMENT = "curves-examples curves-tokens surface arms-by-targets gains-by-language gaps effective-robustness exchange"
 PAGE_ROWS = 1000  # rows of a long table on the page; the whole of it lies beside the page
 MOST_FIGURE_CHARACTERS = 3_500_000  # of all figures on the page, before the heaviest are drawn as dots
 FILTERS = {
@@ -137,9 +141,10 @@ def _headline_values(findings: Findings) -> dict[str, Any]:
     answer, reasons = headline(findings)
     return {
         "answer": answer,
+        "answer_sentences": answer_sentences(findings),
+        "brief": five_findings(findings),
         "reasons": reasons,
         "would_take": what_it_would_take(findings),
-        "exchange": formatting.lower_first(exchange_sentence(findings)),
         "sentences": list(five_sentences(findings).values()),
         "standard_errors": t_factor(len(findings.seeds)),
         "claims": claims.claim_rows(findings),
@@ -157,13 +162,40 @@ def _learning_values(findings: Findings) -> dict[str, Any]:
 
 
 def _figure_values(findings: Findings, figures: Sequence[Figure]) -> dict[str, Any]:
-    return {"sections": _sections(findings, figures), "addresses": _figure_addresses(figures)}
+    shown = [figure for figure in figures if _says_something(findings, figure)]
+    leading = next((figure for name in LEADING for figure in shown if figure.name == name), None)
+    rest = [figure for figure in shown if figure is not leading]
+    first_arm = findings.arms[0]
+    ordered = [
+        figure for stem in ARGUMENT.split() for figure in rest if figure.name in (stem, figure_name(stem, first_arm))
+    ]
+    more = [figure for figure in rest if figure not in ordered]
+    return {
+        "leading": leading,
+        "argument": ordered,
+        "sections": _sections(findings, more),
+        "more": len(more),
+        "addresses": _figure_addresses(shown),
+    }
+
+
+def _says_something(findings: Findings, figure: Figure) -> bool:
+    """Whether a figure has more to say than that all is there, or that nothing is defined."""
+    if figure.name == "completeness":
+        return bool(findings.missing_cells)
+    if figure.name.startswith("curves-tokens"):
+        return findings.zero_shot["tokens"].nunique() > 1
+    return figure.name != "exchange" or any(rate.why == "" for law in findings.laws for rate in law.exchange)
+
+
+def _all_arms(findings: Findings) -> list[str]:
+    return [*findings.arms, *findings.controls]
 
 
 def _sections(findings: Findings, figures: Sequence[Figure]) -> list[tuple[str, str, list[Figure]]]:
     """The figures in sections of (arm, what it was trained on, figures): first, without a name, those of no single
     arm; then a section for each of several arms, controls last."""
-    arms = [*findings.arms, *findings.controls]
+    arms = _all_arms(findings)
     if len(arms) < 2:
         return [("", "", list(figures))]
     by_arm = {arm: [figure for figure in figures if figure.arm == arm] for arm in arms}

@@ -1,0 +1,49 @@
+"""The figure of the first screen."""
+
+import numpy as np
+import pytest
+import simulated
+from report_studies import ARMS, LANGUAGES
+
+from xlt_utils.reporting.figures import lead
+from xlt_utils.reporting.findings import gather_findings
+
+
+def draw(findings):
+    return lead.gains_by_size(findings.verdicts, findings.pretraining_changes, findings.arms, findings.controls)
+
+
+def test_it_holds_every_gain_and_change_once(rising_findings):
+    data = draw(rising_findings).data
+    single = [verdict for verdict in rising_findings.verdicts if not verdict.target.startswith("mean")]
+    assert len(data) == len(single) + len(rising_findings.pretraining_changes)
+    for verdict in single:
+        (row,) = data[(data["arm"] == verdict.arm) & (data["target"] == verdict.target)].itertuples()
+        assert (row.mean, row.low, row.high) == (verdict.gain.mean, verdict.gain.low, verdict.gain.high)
+        assert row.visible == verdict.power.visible
+    changes = data[data["size"] == lead.TOKENS]
+    assert (changes["visible"] > 0).all() and (changes["low"] < changes["mean"]).all()
+
+
+def test_one_size_of_text_has_one_panel_and_one_seed_no_bars(tmp_path):
+    simulated.study(tmp_path / "s", seeds=(0,), tokens=(0,), languages=LANGUAGES, arms=ARMS, notebooks=False)
+    figure = draw(gather_findings(tmp_path / "s"))
+    assert len(figure.drawing.axes) == 1 and figure.data["low"].isna().all()
+    assert "no gain can be shown" in figure.title and "Pale bar" not in figure.caption
+
+
+def test_targets_that_were_not_learnt_are_named_and_not_drawn(tmp_path):
+    low = lambda task, *place: 0.02 if task == "sst" else simulated.score(task, *place)  # noqa: E731
+    simulated.study(tmp_path / "s", truth=low, languages=LANGUAGES, notebooks=False)
+    figure = draw(gather_findings(tmp_path / "s"))
+    assert "sst" not in set(figure.data["target"]) and "so not here: sst" in figure.caption
+
+
+@pytest.mark.parametrize("count", [lead.MOST_SERIES, lead.MOST_SERIES + 1])
+def test_more_arms_than_a_row_can_hold_are_not_drawn(tmp_path, count):
+    arms = {f"arm{number}": {"tasks": ["mnli"]} for number in range(count)}
+    simulated.study(tmp_path / "s", seeds=(0, 1), tokens=(0,), arms=arms, notebooks=False)
+    figure = draw(gather_findings(tmp_path / "s"))
+    assert (figure is None) == (count > lead.MOST_SERIES)
+    if figure:
+        assert np.isfinite(figure.data["mean"]).all()
