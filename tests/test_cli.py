@@ -1,5 +1,6 @@
 """The command line: light to start, clear about bad input, and nothing runs before everything is checked."""
 
+import json
 import subprocess
 import sys
 import time
@@ -8,6 +9,10 @@ import pytest
 from small_study import GOOD
 
 from xlt_utils import cli, paths
+from xlt_utils.files import write_json
+from xlt_utils.pipeline import status
+from xlt_utils.study import cells
+from xlt_utils.study.study_file import load_study
 
 
 def xlt(*arguments):
@@ -55,6 +60,21 @@ def test_the_published_studies_are_right_as_far_as_their_files_tell(capsys, name
     assert "GPU time" in output and "upper bounds, nothing read" in output
 
 
+def test_a_fresh_clone_is_answered_without_its_embedded_data(tmp_path, monkeypatch):
+    """Neither the state of a study nor a check of its file writes the microworld, or imports torch."""
+    monkeypatch.setenv("XLT_RUNS", str(tmp_path / "runs"))
+    file = tmp_path / "study.yaml"
+    file.write_text(GOOD)
+    code = "import sys; from xlt_utils import cli; print(cli.main(sys.argv[1:]), 'torch' in sys.modules)"
+    for words in (["status"], ["check", "--offline"]):
+        began = time.monotonic()
+        command = [sys.executable, "-c", code, *words, str(file)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.stdout.splitlines()[-1] == "0 False", done
+        assert time.monotonic() - began < 20  # a machine at rest takes 2 seconds
+        assert not (tmp_path / "runs" / "data").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -76,3 +96,49 @@ def test_usage(arguments):
 def test_a_cell_without_its_file_is_bad_input(tmp_path):
     done = xlt("cell", str(tmp_path / "params.json"))
     assert done.returncode == 65 and "cannot be read: No such file" in done.stderr
+
+
+def test_the_state_of_every_cell_is_json_for_other_programs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    (tmp_path / "study.yaml").write_text(GOOD)
+    assert cli.main(["status", "--json", str(tmp_path / "study.yaml")]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["study"] == "demo" and {cell["state"] for cell in content["cells"]} == {"missing"}
+    assert len({(cell["phase"], cell["hash"]) for cell in content["cells"]}) == len(content["cells"]) > 3
+
+
+def test_watching_ends_when_all_is_done(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    (tmp_path / "study.yaml").write_text(GOOD)
+    looks = []
+
+    def wait(seconds):
+        looks.append(seconds)
+        if len(looks) == 2:  # meanwhile everything has been done
+            monkeypatch.setattr(status, "cell_state", lambda *_: status.CellState("done"))
+
+    monkeypatch.setattr(time, "sleep", wait)
+    assert cli.main(["status", "--watch", "3", str(tmp_path / "study.yaml")]) == 0
+    assert looks == [3, 3] and capsys.readouterr().out.count("intermediate") == 3
+
+
+def test_a_dry_run_names_the_cells_and_runs_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    (tmp_path / "study.yaml").write_text(GOOD)
+    assert cli.main(["run", "--dry-run", str(tmp_path / "study.yaml")]) == 0
+    *names, last = capsys.readouterr().out.splitlines()
+    grid = cells.expand_study(load_study(str(tmp_path / "study.yaml")))
+    assert names == [f"{cell.phase} {cell.name}" for cell in grid]
+    assert last.startswith(f"demo: {len(grid)} of {len(grid)} cells would run")
+    assert not (tmp_path / "runs" / "demo").exists()
+
+
+def test_the_studies_of_a_folder_are_listed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "bad.yaml").write_text("name: x")
+    write_json(tmp_path / "runs" / "demo" / "target" / "a" / "record.json", {})
+    assert cli.main(["list", str(tmp_path)]) == 0
+    _, bad, good = capsys.readouterr().out.splitlines()
+    assert f"`xlt check {tmp_path / 'bad.yaml'}` says why" in bad
+    assert good.split()[:3] == ["demo", "2", "1"]

@@ -6,12 +6,15 @@ torch."""
 import argparse
 import contextlib
 import errno
+import json
 import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt_utils.errors import Fault, did_you_mean
@@ -26,9 +29,21 @@ if TYPE_CHECKING:
 REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR}
 
 
+UNREAD = "not read"  # the fingerprint of data that a command does not look at
+FIRST_STEPS = """usage: xlt COMMAND ...; `xlt --help` lists the commands. To begin:
+
+  xlt list                      the studies of this folder
+  xlt plan params/demo.yaml     what a study will run and cost
+  xlt run params/demo.yaml      run it, on embedded data, then look at report/demo/index.html
+  xlt status params/demo.yaml   what is done, running, failed and missing"""
+
+
 def main(words: list[str] | None = None) -> int:
     """Run one command, by default that of the command line, and return its exit code."""
     words = sys.argv[1:] if words is None else words
+    if not words:
+        print(FIRST_STEPS)
+        return 2
     arguments = _parser(words[0] if words else "").parse_args(words)
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # a run has a line of progress of its own
     return exit_code(lambda: arguments.run(arguments))
@@ -52,14 +67,16 @@ def exit_code(command: Callable[[], int]) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    study, grid = _grid(arguments.study)
     if arguments.offline:
-        from xlt_utils.pipeline import preflight
+        from xlt_utils.study import cells, outside, study_file
 
+        study = study_file.load_study(arguments.study)
+        grid = cells.expand_study(study, study.data, UNREAD)
         print(f"{arguments.study}: no fault found in the file; {len(grid)} cells")
-        for name in preflight.not_checked(study):
+        for name in outside.not_checked(study):
             print(f"not looked for: {name}")
         return 0
+    study, grid = _grid(arguments.study)
     _check_data(arguments.study, study)
     from xlt_utils import paths
     from xlt_utils.training import hardware
@@ -81,14 +98,14 @@ def _plan(arguments: argparse.Namespace) -> int:
     jobs = arguments.jobs or (1 if arguments.gpu else scheduler.default_jobs(study))
     lines: list[str] = []
     if arguments.gpu:
-        speed, done, time = assume_speed(study, arguments.gpu), 0, "GPU time"
+        speed, done, price_name = assume_speed(study, arguments.gpu), 0, "GPU time"
     else:
         archived = growth.find_archived(study, grid, arguments.records)
         lines = growth.growth_lines(grid, archived)
         _check_data(arguments.study, study)
-        speed, time = measure_speed(study, grid[0].parameters["data"]), "core time"
+        speed, price_name = measure_speed(study, grid[0].parameters["data"]), "core time"
         done = sum(cell.folder in archived or is_done(cell.folder, cell.hash) for cell in grid)
-    print("\n".join([plan_text(study.name, make_plan(study, grid, jobs, speed), done, time), *lines]))
+    print("\n".join([plan_text(study.name, make_plan(study, grid, jobs, speed), done, price_name), *lines]))
     if arguments.gpu:
         print(
             f"at {flops_text(arguments.gpu)} FLOPs a second, every example as long as the study allows: "
@@ -111,6 +128,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.plan import Plan, plan_for_run
 
     study, grid = _grid(arguments.study)
+    if arguments.dry_run:
+        return _say_what_would_run(study, grid, arguments.records)
 
     def prepare() -> Plan:
         _check_data(arguments.study, study)
@@ -120,12 +139,55 @@ def _run(arguments: argparse.Namespace) -> int:
     return scheduler.run_study(study, grid, prepare, *options, arguments.records)
 
 
+def _say_what_would_run(study: "Study", grid: "list[Cell]", records: list[str]) -> int:
+    """Print the cells that `xlt run` would execute, in the order of the phases, and run none."""
+    from xlt_utils.pipeline.growth import find_archived
+    from xlt_utils.pipeline.status import cell_state
+
+    archived = find_archived(study, grid, records)
+    missing = [cell for cell in grid if cell_state(cell, archived).kind != "done"]
+    for cell in missing:
+        print(f"{cell.phase} {cell.name}")
+    print(
+        f"{study.name}: {len(missing)} of {len(grid)} cells would run, then the report; `xlt plan` says what they cost"
+    )
+    return 0
+
+
 def _status(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.growth import find_archived
-    from xlt_utils.pipeline.status import status_text
+    from xlt_utils.pipeline.status import status_rows, status_text
 
-    study, grid = _grid(arguments.study)
-    print(status_text(study.name, grid, find_archived(study, grid, arguments.records)))
+    while True:
+        study, grid = _grid(arguments.study, writes_data=False)
+        archived = find_archived(study, grid, arguments.records)
+        rows = status_rows(grid, archived)
+        if arguments.json:
+            print(json.dumps({"study": study.name, "cells": rows}, indent=1), flush=True)
+        else:
+            if arguments.watch and sys.stdout.isatty():
+                print("\x1b[H\x1b[2J", end="")  # the cursor to the top of an empty screen
+            print(status_text(study.name, grid, archived), flush=True)
+        if not arguments.watch or all(row["state"] == "done" for row in rows):
+            return 0
+        time.sleep(arguments.watch)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from xlt_utils import paths
+    from xlt_utils.study import study_file
+
+    print(f"{'study':<18}{'seeds':>6}{'records':>9}  file")
+    for file in sorted(Path(arguments.folder).glob("*.yaml")):
+        try:
+            study = study_file.load_study(str(file))
+        except Fault:
+            print(f"{'?':<33}  {file}: not a study file that can be read; `xlt check {file}` says why")
+            continue
+        records = sum(1 for phase in paths.PHASES[:3] for _ in (paths.RUNS / study.name / phase).glob("*/record.json"))
+        report = paths.REPORTS / study.name / "index.html"
+        page = f"  page: {paths.relative(report)}" if report.exists() else ""
+        print(f"{study.name:<18}{len(study.seeds):>6}{records:>9}  {file}{page}")
     return 0
 
 
@@ -188,7 +250,6 @@ def _microworld(arguments: argparse.Namespace) -> int:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    import json
     from functools import partial
 
     from xlt_utils.evaluation import submission
@@ -198,12 +259,27 @@ def _score(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _grid(path: str) -> "tuple[Study, list[Cell]]":
-    """The study and its cells. Raises StudyFault where the file, or the place that it names as data, is not right."""
+def _grid(path: str, writes_data: bool = True) -> "tuple[Study, list[Cell]]":
+    """The study and its cells.
+
+    Args:
+        path: of the study file.
+        writes_data: whether embedded data that are not there yet are written first; else none of its cells can be
+            done, and the grid stands for that.
+
+    Raises:
+        StudyFault: the file, or the place that it names as data, is not right.
+    """
+    from xlt_utils import paths
     from xlt_utils.study import cells, study_file
 
     study = study_file.load_study(path)
+    is_unwritten = study.data == "microworld" and not any((paths.RUNS / "data").glob("microworld-*"))
     try:
+        if is_unwritten and not writes_data:
+            return study, cells.expand_study(study, study.data, UNREAD)
+        if is_unwritten:
+            print("writing the microworld, the embedded data, once: less than a minute", file=sys.stderr)
         return study, cells.expand_study(study)
     except (OSError, ValueError) as fault:
         raise study_file.StudyFault(f"{path}: {fault}") from None
@@ -278,7 +354,19 @@ def _parser(first: str) -> argparse.ArgumentParser:
     add_kernel(command)
     add_limit(command)
     add_records(command)
-    add_records(add("status", _status, study, "say what is done, running, failed and missing"))
+    text = "print the cells that would run, and run none"
+    command.add_argument("--dry-run", action="store_true", help=text)
+    command = add("status", _status, study, "say what is done, running, failed and missing")
+    add_records(command)
+    command.add_argument("--json", action="store_true", help="every cell as JSON, for other programs")
+    text = "say it again every so many seconds (default: 5) until all is done"
+    command.add_argument("--watch", type=float, nargs="?", const=5.0, metavar="SECONDS", help=text)
+    text = "list the studies of a folder: their seeds, the records of their runs, their pages"
+    command = commands.add_parser("list", help=text, description=text)
+    command.add_argument(
+        "folder", nargs="?", default="params", metavar="FOLDER", help="of study files (default: params)"
+    )
+    command.set_defaults(run=_list)
     argument = ("STUDY", "a study file, or the folder of a published report")
     add_kernel(add("report", _report, argument, "render the report from the records that exist"))
     text = (

@@ -57,16 +57,6 @@ def _collect_errors(faults: list[str], prefix: str = "") -> Iterator[None]:
         faults.append(f"{prefix}{error}")
 
 
-def not_checked(study: Study) -> list[str]:
-    """What a check of the study file alone leaves out: the data sets and checkpoints that the study names."""
-    tasks = [TASKS[name] for name in study.target.tasks]
-    tasks += [TASKS[name] for arm in study.intermediate.arms for name in arm.tasks]
-    sources = [source for task in tasks for source in (*task.train, *task.development, *task.test)]
-    datasets = dict.fromkeys(source.dataset for source in sources)
-    starts = dict.fromkeys(rung.encoder.start for rung in study.pretrain.rungs if not rung.encoder.is_scratch)
-    return [f"data sets in {study.data}: {', '.join(datasets)}", *(f"checkpoint {start}" for start in starts)]
-
-
 def _check_arm(study: Study, arm: ArmSettings, data: str) -> list[str]:
     """The tasks and languages that hold fewer examples than an arm's largest rung needs of them."""
     largest, batch = max(study.intermediate.rungs(arm), default=0), study.intermediate.batch

@@ -75,6 +75,17 @@ def status_text(name: str, grid: list[cells.Cell], archived: dict[str, Archived]
     return "\n".join(lines)
 
 
+def status_rows(grid: list[cells.Cell], archived: Container[str] = ()) -> list[dict[str, Any]]:
+    """The state of every cell as plain values, for other programs: phase, cell, hash, folder, state, error, log and
+    seconds."""
+    states = [(cell, cell_state(cell, archived)) for cell in grid]
+    return [
+        {"phase": cell.phase, "cell": cell.name, "hash": cell.hash, "folder": cell.folder}
+        | {"state": state.kind, "error": state.error, "log": state.log, "seconds": state.seconds}
+        for cell, state in states
+    ]
+
+
 def _upstream(cell: cells.Cell) -> list[cells.Cell]:
     """All cells that a cell reads, itself or through others."""
     return [upstream for read in cell.inputs for upstream in (read, *_upstream(read))]
