@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from xlt_utils.analysis import bootstrap, proportionality, transfer_scores
+from xlt_utils.data.languages import LANGUAGES
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import count_of, join_words, number_text, short_size
 from xlt_utils.reporting.figures import canvas
@@ -111,7 +112,7 @@ def language_score_map(scores: pd.DataFrame, distances: dict[str, float] | None 
             for column in ("score", "text", "counts")
         )
         canvas.heat_map(axes, table, cell_texts, limits, linewidths=1, counts=counts)
-        canvas.label_cells(axes, canvas.rung_labels(rungs), languages)
+        canvas.label_cells(axes, canvas.rung_labels(rungs), _names(languages))
     canvas.title_panels(panels, data)
     canvas.missing_legend(drawing, data, n_seeds)
     drawing.supxlabel("pretraining tokens P", fontsize=10)
@@ -219,7 +220,7 @@ def scores_by_language(results: list[dict] | pd.DataFrame, distances: dict[str, 
         for place, value in enumerate(values):
             text = number_text(value, digits=2) if np.isfinite(value) else "no test"
             axes.text(np.nan_to_num(value) + 0.02, place, text, va="center", fontsize=8.5)
-        axes.set_yticks(places, languages)
+        axes.set_yticks(places, _names(languages))
         axes.set_ylim(len(languages) - 0.4, -0.6)
         axes.set_xlim(0, 1.16)
         axes.set_xticks([0, 0.5, 1])
@@ -255,10 +256,15 @@ def _language_order(languages: Iterable[str], distances: dict[str, float] | None
     return order, bool(order) and set(order) <= set(known)
 
 
+def _names(languages: Iterable[str]) -> list[str]:
+    """Each language's name and code, as an axis shows it; the code alone of one that has no row."""
+    return [f"{LANGUAGES[code].name} {code}" if code in LANGUAGES else code for code in languages]
+
+
 def _label_languages(axes: Axes, languages: Sequence[str]) -> None:
     """A row for each language; the axis of values below each panel."""
     axes.tick_params(labelbottom=True)
-    axes.set_yticks(range(len(languages)), languages)
+    axes.set_yticks(range(len(languages)), _names(languages))
     axes.set_ylim(len(languages) - 0.5, -0.5)
     axes.grid(axis="x", color="#dddddd")
     axes.xaxis.set_major_locator(MaxNLocator(4))
