@@ -1,0 +1,202 @@
+"""A study on a Slurm cluster: the same records as on one machine, whatever happens to its jobs and to the terminal, and
+no cell in two jobs at a time; what dies before a cell's runner begins is said at once. The real Slurm and Snakemake's
+plugin for it on one machine, over the grid of tiny notebooks."""
+
+import collections
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import slurm_cluster
+import tiny_grid
+from processes import wait
+
+pytest.importorskip(
+    "snakemake_executor_plugin_slurm", reason="no snakemake-executor-plugin-slurm: pip install '.[slurm]'"
+)
+if missing := slurm_cluster.missing_daemon():
+    pytest.skip(slurm_cluster.MISSING.format(missing), allow_module_level=True)
+PROFILE = Path(__file__).parents[2] / "workflow" / "profiles" / "slurm" / "config.yaml"
+QUICK = {"status-checks: 30": "status-checks: 2", "latency-wait: 60": "latency-wait: 5", "mem_mb: 16000": "mem_mb: 500"}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder, slurm_cluster.Cluster(Path(folder)) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder whose name no shell reads as one word."""
+    folder = tmp_path_factory.mktemp("grid") / "it's a folder"
+    folder.mkdir()
+    return folder
+
+
+def profile(folder, **changes):
+    """The profile as a site would copy it, in a folder; quicker, for jobs here take seconds."""
+    text = PROFILE.read_text(encoding="utf-8")
+    for old, new in (QUICK | changes).items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "site").mkdir(exist_ok=True)
+    (folder / "site" / "config.yaml").write_text(text)
+    return str(folder / "site")
+
+
+def start(folder, cluster, *words, runs="runs", **environment):
+    """Start the tiny grid, by default on the cluster; its output is read by `end`."""
+    environment = tiny_grid.place(folder) | cluster.environment | {"XLT_RUNS": str(folder / runs)} | environment
+    command = [sys.executable, tiny_grid.__file__, str(folder), *(words or ("none", str(folder / "site")))]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def end(process, seconds=300):
+    output = process.communicate(timeout=seconds)[0]
+    return process.returncode, output
+
+
+def attempts(folder, start):
+    """The attempts at the pretraining cell whose name begins so."""
+    files = sorted(folder.glob(f"runs/grid/pretrain/{start}-????????/attempts/*/attempt.json"))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def has_begun(folder, start, number):
+    return len(attempts(folder, start)) == number and list(
+        folder.glob(f"runs/grid/pretrain/{start}-????????/attempts/{number:02d}/executed.ipynb")
+    )
+
+
+def jobs(cluster):
+    """The live jobs, numbers by the cell's name without its hash."""
+    rows = [line.split("|") for line in cluster.slurm("squeue", "--noheader", "--format=%i|%k").splitlines()]
+    numbers = collections.defaultdict(list)
+    for number, comment in (row for row in rows if len(row) == 2):
+        numbers[comment.split("_wildcards_")[-1][:-9]].append(number)
+    return numbers
+
+
+def records(runs):
+    """The records of all cells but the report's, without times and where they lie."""
+    read = {}
+    for file in sorted(runs.glob("grid/[pit]*/*/record.json")):
+        record = json.loads(file.read_text(encoding="utf-8").replace(str(runs), "RUNS"))
+        assert {"seconds", "finished", "sha256"} <= set(record), set(record)
+        read[file.parent.name] = {name: value for name, value in record.items() if name not in TIMES}
+    return read
+
+
+TIMES = {"seconds", "finished", "started", "sha256"}
+
+
+class Witness(threading.Thread):
+    """Asks the queue all the time, and keeps the most jobs that a cell had at once."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.most, self.is_over = cluster, collections.Counter(), threading.Event()
+
+    def run(self):
+        while not self.is_over.wait(0.4):
+            self.most |= collections.Counter({cell: len(numbers) for cell, numbers in jobs(self.cluster).items()})
+
+
+@pytest.fixture(scope="module")
+def survived(cluster, place):
+    """A study whose terminal was closed, and whose jobs were killed, cancelled and out of time: its folder, the output
+    of the second `xlt run`, and the witness."""
+    profile(place)
+    (place / "slow").touch()
+    witness = Witness(cluster)
+    witness.start()
+    closed = start(place, cluster)
+    wait(lambda: has_begun(place, "s0-p0", 1) and has_begun(place, "s0-p100k", 1), 90)
+    closed.kill()
+    end(closed)
+    left = jobs(cluster)
+    assert sorted(left) == ["s0-p0", "s0-p100k"], "a closed terminal took its jobs with it"
+    repeated = start(place, cluster)
+    wait(lambda: "2 jobs of an earlier run" in read_so_far(repeated), 60)
+    status = end(start(place, cluster, "status"))[1]
+    assert "running: pretrain s0-p0" in status, status
+    os.kill(attempts(place, "s0-p0")[0]["pid"], signal.SIGKILL)
+    now = time.strftime("%Y-%m-%dT%H:%M:%S")
+    cluster.slurm("scontrol", "update", f"JobId={left['s0-p100k'][0]}", f"EndTime={now}")
+    wait(lambda: has_begun(place, "s0-p0", 2) and has_begun(place, "s0-p100k", 2), 120)
+    cluster.slurm("scancel", *jobs(cluster)["s0-p0"])
+    wait(lambda: attempts(place, "s0-p0")[1]["status"] == "stopped", 60)
+    (place / "slow").unlink()
+    code, output = end(repeated)
+    witness.is_over.set()
+    witness.join()
+    assert code == 0, output
+    return place, output, witness
+
+
+def read_so_far(process):
+    """What a process has printed; the rest stays for `end`."""
+    os.set_blocking(process.stdout.fileno(), False)
+    process.so_far = getattr(process, "so_far", "") + (process.stdout.read() or "")
+    os.set_blocking(process.stdout.fileno(), True)
+    return process.so_far
+
+
+@pytest.mark.slow
+def test_a_study_outlives_its_terminal_and_the_death_of_its_jobs(survived):
+    folder, output, _ = survived
+    assert "8 of 8 cells done" in output
+    killed, cancelled, last = attempts(folder, "s0-p0")
+    assert (killed["status"], cancelled["status"], last["status"]) == ("running", "stopped", "done")
+    assert [attempt["status"] for attempt in attempts(folder, "s0-p100k")] == ["stopped", "done"]  # time limit
+    assert "Stopped: by SIGTERM" in attempts(folder, "s0-p100k")[0]["error"]
+
+
+@pytest.mark.slow
+def test_no_cell_is_in_two_jobs_at_a_time(survived):
+    most = survived[2].most
+    assert len(most) == 8 and set(most.values()) == {1}, most
+
+
+@pytest.mark.slow
+def test_the_records_are_those_of_one_machine_bit_for_bit(survived, cluster):
+    folder = survived[0]
+    code, output = end(start(folder, cluster, "none", "local", runs="runs-here"))
+    assert code == 0, output
+    there, here = records(folder / "runs"), records(folder / "runs-here")
+    assert len(here) == 8 and there == here
+
+
+@pytest.mark.slow
+def test_a_job_that_dies_before_its_runner_is_said_with_its_log(cluster, tmp_path):
+    profile(tmp_path, **{"retries: 2": "retries: 0"})
+    (tmp_path / "bin").mkdir()
+    broken = tmp_path / "bin" / "srun"
+    broken.write_text("#!/bin/sh\necho 'srun: error: no such luck' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    began = time.monotonic()
+    run = start(tmp_path, cluster, PATH=f"{tmp_path / 'bin'}:{cluster.environment['PATH']}")
+    wait(lambda: "JobDied" in read_so_far(run), 60)
+    assert time.monotonic() - began < 60
+    code, output = end(run)
+    output = run.so_far + output
+    assert code == 70 and "JobDied: before the runner began: srun: error: no such luck" in output, output
+    log = next(line.split("log: ")[1] for line in output.splitlines() if "slurm_logs" in line)
+    assert "no such luck" in Path(log).read_text(encoding="utf-8")
+    status = end(start(tmp_path, cluster, "status"))[1]
+    assert "failed: pretrain s0-p0" in status and "no such luck" in status and log in status, status
+
+
+@pytest.mark.slow
+def test_what_slurm_refuses_is_said(cluster, tmp_path):
+    profile(tmp_path, **{"retries: 2": "retries: 0", "# slurm_partition: gpu": "slurm_partition: nowhere"})
+    code, output = end(start(tmp_path, cluster), 120)
+    assert code == 70 and "Slurm took no job" in output and "invalid partition" in output, output
