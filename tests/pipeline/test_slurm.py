@@ -24,6 +24,7 @@ pytest.importorskip(
 if missing := slurm_cluster.missing_daemon():
     pytest.skip(slurm_cluster.MISSING.format(missing), allow_module_level=True)
 PROFILE = Path(__file__).parents[2] / "workflow" / "profiles" / "slurm" / "config.yaml"
+TIMES = {"started", "seconds", "sha256"}  # of a record: what differs between any two runs; the sha256 covers the others
 QUICK = {"status-checks: 30": "status-checks: 2", "latency-wait: 60": "latency-wait: 5", "mem_mb: 16000": "mem_mb: 500"}
 
 
@@ -53,15 +54,23 @@ def profile(folder, **changes):
 
 
 def start(folder, cluster, *words, runs="runs", **environment):
-    """Start the tiny grid, by default on the cluster; its output is read by `end`."""
+    """Start the tiny grid, by default on the cluster."""
     environment = tiny_grid.place(folder) | cluster.environment | {"XLT_RUNS": str(folder / runs)} | environment
     command = [sys.executable, tiny_grid.__file__, str(folder), *(words or ("none", str(folder / "site")))]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".txt", delete=False) as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
+    process.output = Path(file.name)
+    return process
+
+
+def printed(process):
+    """What a process has printed so far."""
+    return process.output.read_text(encoding="utf-8")
 
 
 def end(process, seconds=300):
-    output = process.communicate(timeout=seconds)[0]
-    return process.returncode, output
+    process.wait(seconds)
+    return process.returncode, printed(process)
 
 
 def attempts(folder, start):
@@ -90,12 +99,9 @@ def records(runs):
     read = {}
     for file in sorted(runs.glob("grid/[pit]*/*/record.json")):
         record = json.loads(file.read_text(encoding="utf-8").replace(str(runs), "RUNS"))
-        assert {"seconds", "finished", "sha256"} <= set(record), set(record)
+        assert set(record) >= TIMES
         read[file.parent.name] = {name: value for name, value in record.items() if name not in TIMES}
     return read
-
-
-TIMES = {"seconds", "finished", "started", "sha256"}
 
 
 class Witness(threading.Thread):
@@ -125,12 +131,13 @@ def survived(cluster, place):
     left = jobs(cluster)
     assert sorted(left) == ["s0-p0", "s0-p100k"], "a closed terminal took its jobs with it"
     repeated = start(place, cluster)
-    wait(lambda: "2 jobs of an earlier run" in read_so_far(repeated), 60)
+    wait(lambda: "2 jobs of an earlier run" in printed(repeated), 60)
     status = end(start(place, cluster, "status"))[1]
     assert "running: pretrain s0-p0" in status, status
     os.kill(attempts(place, "s0-p0")[0]["pid"], signal.SIGKILL)
     now = time.strftime("%Y-%m-%dT%H:%M:%S")
     cluster.slurm("scontrol", "update", f"JobId={left['s0-p100k'][0]}", f"EndTime={now}")
+    here = start(place, cluster, "none", "local", runs="runs-here")  # it waits for the same file
     wait(lambda: has_begun(place, "s0-p0", 2) and has_begun(place, "s0-p100k", 2), 120)
     cluster.slurm("scancel", *jobs(cluster)["s0-p0"])
     wait(lambda: attempts(place, "s0-p0")[1]["status"] == "stopped", 60)
@@ -139,15 +146,8 @@ def survived(cluster, place):
     witness.is_over.set()
     witness.join()
     assert code == 0, output
+    assert end(here)[0] == 0, printed(here)
     return place, output, witness
-
-
-def read_so_far(process):
-    """What a process has printed; the rest stays for `end`."""
-    os.set_blocking(process.stdout.fileno(), False)
-    process.so_far = getattr(process, "so_far", "") + (process.stdout.read() or "")
-    os.set_blocking(process.stdout.fileno(), True)
-    return process.so_far
 
 
 @pytest.mark.slow
@@ -167,10 +167,8 @@ def test_no_cell_is_in_two_jobs_at_a_time(survived):
 
 
 @pytest.mark.slow
-def test_the_records_are_those_of_one_machine_bit_for_bit(survived, cluster):
+def test_the_records_are_those_of_one_machine_bit_for_bit(survived):
     folder = survived[0]
-    code, output = end(start(folder, cluster, "none", "local", runs="runs-here"))
-    assert code == 0, output
     there, here = records(folder / "runs"), records(folder / "runs-here")
     assert len(here) == 8 and there == here
 
@@ -184,15 +182,26 @@ def test_a_job_that_dies_before_its_runner_is_said_with_its_log(cluster, tmp_pat
     broken.chmod(0o755)
     began = time.monotonic()
     run = start(tmp_path, cluster, PATH=f"{tmp_path / 'bin'}:{cluster.environment['PATH']}")
-    wait(lambda: "JobDied" in read_so_far(run), 60)
+    wait(lambda: "JobDied" in printed(run), 60)
     assert time.monotonic() - began < 60
     code, output = end(run)
-    output = run.so_far + output
     assert code == 70 and "JobDied: before the runner began: srun: error: no such luck" in output, output
     log = next(line.split("log: ")[1] for line in output.splitlines() if "slurm_logs" in line)
     assert "no such luck" in Path(log).read_text(encoding="utf-8")
     status = end(start(tmp_path, cluster, "status"))[1]
     assert "failed: pretrain s0-p0" in status and "no such luck" in status and log in status, status
+
+
+@pytest.mark.slow
+def test_ctrl_c_cancels_the_jobs(cluster, tmp_path):
+    profile(tmp_path)
+    (tmp_path / "slow").touch()
+    run = start(tmp_path, cluster)
+    wait(lambda: len(jobs(cluster)) == 2, 60)
+    run.send_signal(signal.SIGINT)
+    code, output = end(run, 60)
+    assert code == 130 and "2 jobs of the cluster cancelled" in output, output
+    wait(lambda: not jobs(cluster), 30)
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ class ProgressLine:
                 del self.open[folder]
         text = f"{self.name}  {self.done}/{self.total} cells"
         text += f"  {self.failed} failed" if self.failed else ""
-        text += f"  left {duration(self.seconds_left(jobs))}" if self.open else ""
+        text += f"  left {duration(self.seconds_left(jobs))}" if self.open and self.expected else ""
         text += "  running " + ", ".join(f"{cell.phase} {cell.slug}" for cell in running) if running else ""
         text += f"  queued {queued}" if queued else ""
         text += "  starting" if not running and not queued and not self.spent else ""

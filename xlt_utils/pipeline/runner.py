@@ -21,7 +21,7 @@ from typing import Any
 from xlt_utils import paths
 from xlt_utils.code_hash import PACKAGE, notebook_code_hash
 from xlt_utils.files import HALF_JSON, attempt_files, read_json, write_json
-from xlt_utils.pipeline import prefork, slurm
+from xlt_utils.pipeline import locks, prefork, slurm
 from xlt_utils.pipeline.inputs import DAMAGED, lay_damaged_aside
 from xlt_utils.records import parameters
 from xlt_utils.records.record import is_done
@@ -62,7 +62,7 @@ def run_cell(path: str | Path, kernel: str = "python3", limit: float | None = No
     params, folder = parameters.read_params(path), path.parent
     slurm.note_start(folder)
     with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a second runner waits here, and then finds the record
+        locks.lock(lock, fcntl.LOCK_EX)  # a second runner waits here, and then finds the record
         remove_halves(folder)
         if is_done(folder, params["hash"]):
             print(f"{paths.relative(folder)}: done before")
@@ -97,7 +97,7 @@ def is_running(folder: str | Path) -> bool:
     """Whether a runner is at work in a run folder."""
     try:
         with open(paths.resolve(folder) / ".lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            locks.lock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
