@@ -130,7 +130,7 @@ def jobs_that_die(cluster, folder):
     broken.write_text("#!/bin/sh\necho 'srun: error: no such luck' >&2\nexit 1\n")
     broken.chmod(0o755)
     run = start(folder, cluster, PATH=f"{folder / 'bin'}:{cluster.environment['PATH']}")
-    wait(lambda: "JobDied" in printed(run), 120)
+    wait(lambda: "JobDied" in printed(run))
     logs = (folder / "runs" / "grid" / "slurm_logs").rglob("*.log")
     seconds = time.time() - max(log.stat().st_mtime for log in logs)
     run.send_signal(signal.SIGINT)
@@ -146,13 +146,13 @@ def survived(cluster, place, tmp_path_factory):
     witness = Witness(cluster, place)
     witness.start()
     closed = start(place, cluster)
-    wait(lambda: has_begun(place, "s0-p0", 1) and has_begun(place, "s0-p100k", 1), 90)
+    wait(lambda: has_begun(place, "s0-p0", 1) and has_begun(place, "s0-p100k", 1))
     closed.kill()
     end(closed)
     left = jobs(cluster, place)
     assert sorted(left) == ["s0-p0", "s0-p100k"], "a closed terminal took its jobs with it"
     repeated = start(place, cluster)
-    wait(lambda: "2 jobs of an earlier run" in printed(repeated), 60)
+    wait(lambda: "2 jobs of an earlier run" in printed(repeated))
     status = end(start(place, cluster, "status"))[1]
     assert "running: pretrain s0-p0" in status, status
     os.kill(attempts(place, "s0-p0")[0]["pid"], signal.SIGKILL)
@@ -160,9 +160,9 @@ def survived(cluster, place, tmp_path_factory):
     cluster.slurm("scontrol", "update", f"JobId={left['s0-p100k'][0]}", f"EndTime={now}")
     here = start(place, cluster, "none", "local", runs="runs-here")  # it waits for the same file
     deaths = jobs_that_die(cluster, tmp_path_factory.mktemp("deaths"))
-    wait(lambda: has_begun(place, "s0-p0", 2) and has_begun(place, "s0-p100k", 2), 120)
+    wait(lambda: has_begun(place, "s0-p0", 2) and has_begun(place, "s0-p100k", 2))
     cluster.slurm("scancel", *jobs(cluster, place)["s0-p0"])
-    wait(lambda: attempts(place, "s0-p0")[1]["status"] == "stopped", 60)
+    wait(lambda: attempts(place, "s0-p0")[1]["status"] == "stopped")
     (place / "slow").unlink()
     code, output = end(repeated)
     witness.is_over.set()
@@ -210,15 +210,15 @@ def test_ctrl_c_cancels_the_jobs(cluster, tmp_path):
     profile(tmp_path)
     (tmp_path / "slow").touch()
     run = start(tmp_path, cluster)
-    wait(lambda: len(jobs(cluster, tmp_path)) == 2, 60)
+    wait(lambda: len(jobs(cluster, tmp_path)) == 2)
     run.send_signal(signal.SIGINT)
-    code, output = end(run, 60)
+    code, output = end(run)
     assert code == 130 and "2 jobs of the cluster cancelled" in output, output
-    wait(lambda: not jobs(cluster, tmp_path), 30)
+    wait(lambda: not jobs(cluster, tmp_path))
 
 
 @pytest.mark.slow
 def test_what_slurm_refuses_is_said(cluster, tmp_path):
     profile(tmp_path, **{"retries: 2": "retries: 0", "# slurm_partition: gpu": "slurm_partition: nowhere"})
-    code, output = end(start(tmp_path, cluster), 120)
+    code, output = end(start(tmp_path, cluster))
     assert code == 70 and "Slurm took no job" in output and "invalid partition" in output, output
