@@ -1,6 +1,6 @@
 """A study of eight cells whose notebooks only write their records: Snakemake, runner and kernels are real, training
-is not. Run as a program, it runs the study in a folder, `tiny_grid.py FOLDER GATE`, where GATE is `first`, `only` or
-`none`, or says how far it is, `tiny_grid.py FOLDER status`."""
+is not. Run as a program, it runs the study in a folder, `tiny_grid.py FOLDER GATE [PROFILE]`, where GATE is `first`,
+`only` or `none`, or says how far it is, `tiny_grid.py FOLDER status`."""
 
 import os
 import sys
@@ -78,8 +78,8 @@ def place(folder: Path) -> dict[str, str]:
     return os.environ | {name: str(folder / below) for name, below in names.items()}
 
 
-def main(folder: Path, command: str) -> int:
-    from xlt_utils.pipeline import plan, scheduler, status
+def main(folder: Path, command: str, profile: str = "local") -> int:
+    from xlt_utils.pipeline import plan, profiles, scheduler, status
 
     assert "XLT_NOTEBOOKS" in os.environ, "it would overwrite the project's own notebooks"
     study, grid = write(folder)
@@ -87,11 +87,12 @@ def main(folder: Path, command: str) -> int:
         print(status.status_text(study.name, grid))
         return 0
     seconds = {cell.folder: 1.0 for cell in grid}
-    expected = plan.Plan(plan.grid_signature(grid), 2, {}, {}, {}, {}, {}, {}, 9.0, seconds)
-    return scheduler.run_study(study, grid, lambda: expected, gate=command)
+    where = profiles.read_profile(profile)
+    expected = plan.Plan(plan.grid_signature(grid), where.jobs or 2, {}, {}, {}, {}, {}, {}, 9.0, seconds)
+    return scheduler.run_study(study, grid, lambda: expected, where, gate=command)
 
 
 if __name__ == "__main__":
     from xlt_utils import cli
 
-    sys.exit(cli.exit_code(lambda: main(Path(sys.argv[1]), sys.argv[2])))
+    sys.exit(cli.exit_code(lambda: main(Path(sys.argv[1]), *sys.argv[2:])))

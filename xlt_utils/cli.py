@@ -126,16 +126,18 @@ def _plan(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline import scheduler
     from xlt_utils.pipeline.plan import Plan, plan_for_run
+    from xlt_utils.pipeline.profiles import read_profile
 
     study, grid = _grid(arguments.study)
     if arguments.dry_run:
         return _say_what_would_run(study, grid, arguments.records)
+    profile = read_profile(arguments.profile)
 
     def prepare() -> Plan:
         _check_data(arguments.study, study)
-        return plan_for_run(study, grid, arguments.jobs or scheduler.default_jobs(study))
+        return plan_for_run(study, grid, arguments.jobs or profile.jobs or scheduler.default_jobs(study))
 
-    options = (arguments.profile, arguments.kernel, arguments.limit, arguments.gate)
+    options = (profile, arguments.kernel, arguments.limit, arguments.gate)
     return scheduler.run_study(study, grid, prepare, *options, arguments.records)
 
 
@@ -161,7 +163,7 @@ def _status(arguments: argparse.Namespace) -> int:
     while True:
         study, grid = _grid(arguments.study, writes_data=False)
         archived = find_archived(study, grid, arguments.records)
-        rows = status_rows(grid, archived)
+        rows = status_rows(study.name, grid, archived)
         if arguments.json:
             print(json.dumps({"study": study.name, "cells": rows}, indent=1), flush=True)
         else:
@@ -322,7 +324,11 @@ def _parser(first: str) -> argparse.ArgumentParser:
         command.add_argument("--records", action="append", default=[], metavar="FILE", help=text)
 
     study = ("STUDY", "a study file, such as params/demo.yaml")
-    jobs: dict[str, Any] = {"type": _positive, "metavar": "N", "help": "cells at a time (default: all cores)"}
+    jobs: dict[str, Any] = {
+        "type": _positive,
+        "metavar": "N",
+        "help": "cells at a time (default: all cores, or `jobs:` of the profile)",
+    }
 
     command = add("check", _check, study, "look for everything in a study that could fail later")
     text = "the study file alone; lists the data sets and checkpoints that are not looked for"
@@ -341,7 +347,7 @@ def _parser(first: str) -> argparse.ArgumentParser:
     add_records(command)
     command = add("run", _run, study, "run what is missing of a study, then its report; safe to repeat")
     command.add_argument("--jobs", **jobs)
-    text = "where to run: a folder of workflow/profiles (default: %(default)s)"
+    text = "where to run: local, slurm, or the folder of another Snakemake profile (default: %(default)s)"
     command.add_argument("--profile", default="local", help=text)
     gate = command.add_mutually_exclusive_group()
     text = (

@@ -54,6 +54,19 @@ def test_every_end_has_its_exit_code_and_leaves_notebook_log_and_reason(ended, n
     assert processes_of(path.parent) == []
 
 
+def test_an_engine_that_tries_again_runs_what_was_killed_and_not_what_raised(tmp_path):
+    """A cluster's engine submits every failed job again: the notebook would raise again, and a lost node would not."""
+    raises = write_params(tmp_path / "raises", *CASES["raises"])
+    killed = write_params(tmp_path / "killed", *CASES["killed"])
+    for engine in ("1", "1", "2"):
+        for run in [start(path, XLT_RUN=engine, SLURM_JOB_ID="7") for path in (raises, killed)]:
+            run.communicate(timeout=180)
+            assert run.returncode in (70, 72)
+    assert [state(raises, number)["run"] for number in (1, 2)] == ["1", "2"]
+    assert [state(killed, number)["run"] for number in (1, 2, 3)] == ["1", "1", "2"]
+    assert not attempt(raises, 3).exists() and state(raises)["job"] == "7"
+
+
 def test_the_parameters_reach_the_notebook_with_their_types(ended):
     path, _, _ = ended["good"]
     assert "seen 1 0.0001 None ['b', 'c']" in (attempt(path) / "log.txt").read_text(encoding="utf-8")

@@ -13,9 +13,10 @@ import pytest
 import tiny_grid
 from processes import processes_of, wait
 from small_study import load
-from snakemake.cli import parse_config
+from snakemake.common.configfile import load_configfile
 
-from xlt_utils.pipeline import scheduler
+from xlt_utils.errors import Fault
+from xlt_utils.pipeline import profiles, scheduler
 
 
 def start(folder, command="first", **environment):
@@ -164,7 +165,21 @@ def test_a_stopped_run_leaves_no_process_and_a_repeat_goes_on(tmp_path, number):
 
 
 def test_a_project_may_lie_in_any_folder(tmp_path):
-    """Snakemake strips quotes from the ends of what it is given, and so from a path with a space."""
+    """Snakemake strips quotes from the ends of words on its command line, and the shells of a cluster split them."""
     cell_command = ["/a folder/python", "-I", '/über "alles"/prefork.py', "it's"]
-    command = scheduler._snakemake_command(tmp_path, load(tmp_path), 1, "local", cell_command)
-    assert parse_config(command[command.index("--config") + 1 :])["cell"] == cell_command
+    command = scheduler._snakemake_command(tmp_path, load(tmp_path), 1, profiles.read_profile("local"), cell_command)
+    assert load_configfile(command[command.index("--configfile") + 1])["cell"] == cell_command
+
+
+def test_a_profile_says_how_many_jobs_a_cluster_gets(tmp_path):
+    assert profiles.read_profile("local").jobs is None  # the cores of this machine decide
+    (tmp_path / "config.yaml").write_text("executor: cluster-generic\njobs: 7\n")
+    profile = profiles.read_profile(str(tmp_path))
+    assert (profile.jobs, profile.is_local, profile.is_slurm) == (7, False, False)
+    command = scheduler._snakemake_command(tmp_path, load(tmp_path), 7, profile, ["x"])
+    assert command[command.index("--jobs") + 1] == "7" and "--cores" not in command
+    (tmp_path / "config.yaml").write_text("executor: cluster-generic\n")
+    with pytest.raises(Fault, match="`jobs:` has to say"):
+        profiles.read_profile(str(tmp_path))
+    with pytest.raises(Fault, match=r"no such profile.*slurm"):
+        profiles.read_profile("slrum")

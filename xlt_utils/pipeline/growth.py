@@ -12,6 +12,7 @@ from pathlib import Path
 
 from xlt_utils import paths
 from xlt_utils.formatting import count_of, duration, join_words
+from xlt_utils.pipeline import locks
 from xlt_utils.pipeline.archive import ARCHIVE, Archive, ArchiveFault
 from xlt_utils.pipeline.inputs import weights_read
 from xlt_utils.records.agreement import disagreement_text
@@ -37,7 +38,7 @@ def alone(study: str) -> Iterator[None]:
     folder = paths.RUNS / study
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks.lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 

@@ -7,11 +7,12 @@ import time
 from typing import TextIO
 
 from xlt_utils.formatting import duration
-from xlt_utils.pipeline import status
+from xlt_utils.pipeline import slurm, status
 from xlt_utils.pipeline.plan import longest_chain
 from xlt_utils.study import cells
 
 MOST_SECONDS_BETWEEN_LINES = 300
+MOST_DEATHS_TOLD = 5
 
 
 class ProgressLine:
@@ -23,26 +24,42 @@ class ProgressLine:
         total: the number of cells in the grid, those done before included.
         missing: the cells that the run is to do.
         expected: the seconds that the plan expects of each cell, by run folder.
+        queue: the study's jobs in Slurm's queue, where it may have some.
     """
 
-    def __init__(self, stream: TextIO, name: str, total: int, missing: list[cells.Cell], expected: dict[str, float]):
-        self.stream, self.name, self.total, self.expected = stream, name, total, expected
+    def __init__(
+        self,
+        stream: TextIO,
+        name: str,
+        total: int,
+        missing: list[cells.Cell],
+        expected: dict[str, float],
+        queue: slurm.Queue | None = None,
+    ):
+        self.stream, self.name, self.total, self.expected, self.queue = stream, name, total, expected, queue
         self.open = {cell.folder: cell for cell in missing}
         self.done, self.failed = total - len(missing), 0
-        self.earlier_logs = {status.cell_state(cell).log for cell in missing}
+        self.earlier_logs = {status.cell_state(cell, (), queue).log for cell in missing}
+        self.deaths: set[str] = set()  # how jobs died before their runner began
         self.spent, self.planned = 0.0, 0.0  # seconds of cells done in this run, and what was expected of them
         self.last_tenth, self.last_time = -1, 0.0  # of the last line in a file
         self.is_terminal = stream.isatty()
 
     def update(self, jobs: int) -> None:
         """Look again at the cells that were not done, and show what has changed; `jobs` run at a time."""
-        running, self.failed = [], 0
+        running, queued, self.failed = [], 0, 0
+        if self.queue:
+            self.queue.refresh()
         for folder, cell in list(self.open.items()):
-            state = status.cell_state(cell)
+            state = status.cell_state(cell, (), self.queue)
             if state.kind == "running":
                 running.append(cell)
+            elif state.kind == "queued":
+                queued += 1
             elif state.kind == "failed" and state.log not in self.earlier_logs:
                 self.failed += 1
+                if state.error.startswith("JobDied"):
+                    self._tell_death(cell, state)
             elif state.kind == "done" and (state.seconds or not state.log):  # a record is there before its attempt ends
                 self.done += 1
                 self.spent += state.seconds
@@ -50,10 +67,18 @@ class ProgressLine:
                 del self.open[folder]
         text = f"{self.name}  {self.done}/{self.total} cells"
         text += f"  {self.failed} failed" if self.failed else ""
-        text += f"  left {duration(self.seconds_left(jobs))}" if self.open else ""
+        text += f"  left {duration(self.seconds_left(jobs))}" if self.open and self.expected else ""
         text += "  running " + ", ".join(f"{cell.phase} {cell.slug}" for cell in running) if running else ""
-        text += "  starting" if not running and not self.spent else ""
+        text += f"  queued {queued}" if queued else ""
+        text += "  starting" if not running and not queued and not self.spent else ""
         self._show(text)
+
+    def _tell_death(self, cell: cells.Cell, state: status.CellState) -> None:
+        """Say at once that a job died before its runner began, for no attempt will: the first of each kind."""
+        if state.error not in self.deaths:
+            self.deaths.add(state.error)
+            if len(self.deaths) <= MOST_DEATHS_TOLD:
+                self.tell(f"failed: {cell.phase} {cell.name}: {state.error}\n  log: {state.log}")
 
     def seconds_left(self, jobs: int) -> float:
         """Seconds until all is done with `jobs` cells at a time, if the plan errs for the rest as it did so far."""
@@ -69,6 +94,12 @@ class ProgressLine:
         elif tenth != self.last_tenth or now - self.last_time > MOST_SECONDS_BETWEEN_LINES:
             self.last_tenth, self.last_time = tenth, now
             self.stream.write(time.strftime("%H:%M:%S  ") + text + "\n")
+        self.stream.flush()
+
+    def tell(self, text: str) -> None:
+        """Write lines that stay, below the line of progress."""
+        self.end()
+        self.stream.write(text + "\n")
         self.stream.flush()
 
     def end(self) -> None:

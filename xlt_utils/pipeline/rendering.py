@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from xlt_utils import paths
-from xlt_utils.pipeline import runner
+from xlt_utils.pipeline import locks, runner
 from xlt_utils.records.record import is_done
 from xlt_utils.study.cells import Cell, write_params
 
@@ -24,7 +24,7 @@ def render(cell: Cell, kernel: str) -> int:
     folder = paths.resolve(cell.folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.parent / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        locks.lock(lock, fcntl.LOCK_EX)
         if shown_by(page) != cell.hash:
             (folder / "record.json").unlink(missing_ok=True)
         code = runner.DONE if is_done(cell.folder, cell.hash) else runner.run_cell(write_params(cell), kernel)

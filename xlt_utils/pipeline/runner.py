@@ -20,8 +20,8 @@ from typing import Any
 
 from xlt_utils import paths
 from xlt_utils.code_hash import PACKAGE, notebook_code_hash
-from xlt_utils.files import HALF_JSON, read_json, write_json
-from xlt_utils.pipeline import prefork
+from xlt_utils.files import HALF_JSON, attempt_files, read_json, write_json
+from xlt_utils.pipeline import locks, prefork, slurm
 from xlt_utils.pipeline.inputs import DAMAGED, lay_damaged_aside
 from xlt_utils.records import parameters
 from xlt_utils.records.record import is_done
@@ -33,6 +33,8 @@ ERROR_BY_CODE = {
     NO_RECORD: "NoRecord: the notebook ended without writing its record",
     KERNEL_DIED: "KernelDied: the kernel crashed or was killed (out of memory?)",
 }
+# What an attempt says of the engine that made it: that start of the engine, and the job of the cluster
+ENGINE_VARIABLES = {"run": "XLT_RUN", "job": "SLURM_JOB_ID"}
 GRACE = 5.0  # seconds that papermill has to save the notebook when it is asked to stop
 
 
@@ -58,14 +60,29 @@ def run_cell(path: str | Path, kernel: str = "python3", limit: float | None = No
         prefork.end_with_parent(signal.SIGTERM)
     path = Path(path).absolute()
     params, folder = parameters.read_params(path), path.parent
+    slurm.note_start(folder)
     with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a second runner waits here, and then finds the record
+        locks.lock(lock, fcntl.LOCK_EX)  # a second runner waits here, and then finds the record
         remove_halves(folder)
         if is_done(folder, params["hash"]):
             print(f"{paths.relative(folder)}: done before")
             return DONE
+        if code := _raised_in_this_run(folder):
+            print(f"{paths.relative(folder)}: failed before in this run", file=sys.stderr)
+            return code
         (folder / "record.json").unlink(missing_ok=True)  # of other code or data, or cut off
         return _attempt(folder, params, kernel, limit)
+
+
+def _raised_in_this_run(folder: Path) -> int:
+    """The exit code of the last attempt, where this very start of the engine made it and it would end so again: a
+    profile's `retries` are for jobs that were killed. Else 0."""
+    try:
+        last = read_json(attempt_files(folder, "attempt.json")[-1])
+        is_same = "run" in last and last["run"] == os.environ.get("XLT_RUN")
+        return last["exit"] if is_same and last["exit"] in (BAD_INPUT, RAISED, NO_RECORD, TIMEOUT) else 0
+    except (OSError, ValueError, TypeError, KeyError, IndexError):
+        return 0
 
 
 def remove_halves(folder: Path) -> None:
@@ -80,7 +97,7 @@ def is_running(folder: str | Path) -> bool:
     """Whether a runner is at work in a run folder."""
     try:
         with open(paths.resolve(folder) / ".lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            locks.lock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
@@ -97,6 +114,7 @@ def _attempt(folder: Path, params: dict[str, Any], kernel: str, limit: float | N
     began = time.time()
     state: dict[str, Any] = {"started": utc_time(began), "ended": None, "seconds": None, "status": "running"}
     state |= {"exit": None, "error": None, "pid": os.getpid(), "host": os.uname().nodename}
+    state |= {key: os.environ[name] for key, name in ENGINE_VARIABLES.items() if name in os.environ}
     write_json(attempt / "attempt.json", state)
     with stop_on_signals():
         error = _unusable_input(params) or _changed_code(params)

@@ -1,10 +1,9 @@
 """Runs a study: the missing cells of its grid through Snakemake, those of its gate first, then its report. A study and
 its cells go in, an exit code comes out. A run starts the warm server, keeps Snakemake's log in a file and shows a line
-of progress; a repeated run does only what is missing."""
+of progress; a repeated run does only what is missing. Jobs of a cluster outlive a closed terminal, and a repeated run
+waits for those that it finds."""
 
-import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,10 +16,11 @@ from typing import Any, Literal
 
 from xlt_utils import paths
 from xlt_utils.files import read_json, write_json
-from xlt_utils.formatting import duration
-from xlt_utils.pipeline import growth, prefork, progress, rendering, runner, spare_weights, status
+from xlt_utils.formatting import count_of, duration
+from xlt_utils.pipeline import engine_log, growth, prefork, progress, rendering, runner, slurm, spare_weights, status
 from xlt_utils.pipeline.learning_gate import gate_cells, judge_gate
 from xlt_utils.pipeline.plan import Plan
+from xlt_utils.pipeline.profiles import Profile, read_profile
 from xlt_utils.records.record import is_done
 from xlt_utils.study import cells
 from xlt_utils.study.schema import Study
@@ -28,8 +28,6 @@ from xlt_utils.study.schema import Study
 BUSY = 75  # EX_TEMPFAIL: another run of the study is at work
 NOT_LEARNT = 3  # the gate is closed: a target or an arm is not learnt
 POLL_SECONDS = 0.5  # between two looks at the run folders
-# What began to go wrong in a log: an exception with its message, a fault of ours, the shell or the system refusing
-ERROR = re.compile(r"^\w*(Error|Exception|Exit)\b.*: |: \d+ faults?; |not found$|: Permission denied|No space left")
 FULL_BYTES = 2**20  # with less free, no cell runs
 SWEEP_SECONDS = 20.0  # between two looks for weights that no cell needs any more
 
@@ -38,7 +36,7 @@ def run_study(
     study: Study,
     grid: list[cells.Cell],
     prepare: Callable[[], Plan],
-    profile: str = "local",
+    profile: Profile | None = None,
     kernel: str = "python3",
     limit: float | None = None,
     gate: Literal["first", "only", "none"] = "first",
@@ -54,7 +52,7 @@ def run_study(
         grid: its cells, inputs before the cells that read them.
         prepare: checks the data, raising a Fault, and returns the plan; called before any kernel starts, and only if
             a cell is missing.
-        profile: the Snakemake profile, a folder of workflow/profiles.
+        profile: the Snakemake profile; None for this machine's.
         kernel: the name of a Jupyter kernel.
         limit: seconds a cell may take; None for no limit.
         gate: whether the cells of the study's gate, if it has one, run `first` and what they say decides whether the
@@ -68,24 +66,31 @@ def run_study(
     folder = paths.RUNS / study.name
     with runner.stop_on_signals():
         try:
+            profile = profile or read_profile("local")
             with growth.alone(study.name), _Engine(study, grid, prepare, profile, kernel, limit) as engine:
-                for place in [
-                    folder,
-                    *(paths.resolve(cell.folder) for cell in grid if not runner.is_running(cell.folder)),
-                ]:
+                engine.queue.require()
+                live = {
+                    cell.folder for cell in grid if _key(cell) in engine.queue.jobs or runner.is_running(cell.folder)
+                }
+                for place in (folder, *(paths.resolve(cell.folder) for cell in grid if cell.folder not in live)):
                     runner.remove_halves(place)
-                for line in (*growth.settle(grid), *growth.take_archived(study, grid, records)):
+                settled = growth.settle([cell for cell in grid if cell.folder not in live])
+                for line in (*settled, *growth.take_archived(study, grid, records)):
                     print(f"{study.name}: {line}", flush=True)
                 if gate == "only" or (gate == "first" and study.gate and _missing(grid)):
                     code = _pass_gate(study, grid, engine)
                     if code != runner.DONE or gate == "only":
                         return code
                 engine.run(grid)
-                return _finish(study, grid, kernel, engine.environment)
+                return _finish(study, grid, kernel, engine)
         except BlockingIOError:
             print(f"{folder}: another `xlt run` is at work; see `xlt status`", file=sys.stderr)
             return BUSY
         except runner.Stopped as stop:
+            if jobs := len(engine.queue.jobs):
+                print(
+                    f"{count_of(jobs, 'job')} left on the cluster; the same command finds them again", file=sys.stderr
+                )
             print(f"stopped; the same command goes on from here ({folder}/snakemake.log)", file=sys.stderr)
             return stop.code
 
@@ -101,7 +106,9 @@ def report_study(study: Study, grid: list[cells.Cell], kernel: str = "python3") 
     Returns:
         0, NO_RECORD when no target is done, else the exit code of the report's cell.
     """
-    states = {cell.folder: status.cell_state(cell).kind for cell in grid}
+    queue = slurm.Queue(paths.RUNS / study.name)
+    queue.refresh()
+    states = {cell.folder: status.cell_state(cell, (), queue).kind for cell in grid}
     if not any(cell.phase == "target" and states[cell.folder] == "done" for cell in grid):
         print(f"{study.name}: no target is done, so there is nothing to report", file=sys.stderr)
         return runner.NO_RECORD
@@ -118,20 +125,21 @@ def default_jobs(study: Study) -> int:
 
 class _Engine:
     """Snakemake and the warm server of one run, which start when a first cell is to run; the arguments are those of
-    `run_study`. `environment` is that of the cells."""
+    `run_study`. `environment` is that of the cells, `queue` the study's jobs on a cluster."""
 
     def __init__(
         self,
         study: Study,
         grid: list[cells.Cell],
         prepare: Callable[[], Plan],
-        profile: str,
+        profile: Profile,
         kernel: str,
         limit: float | None,
     ):
         self.study, self.grid, self.prepare, self.profile = study, grid, prepare, profile
         self.options = ["--kernel", kernel, *(["--limit", f"{limit:g}"] if limit else [])]
         self.folder = paths.RUNS / study.name
+        self.queue = slurm.Queue(self.folder)
         self.environment, self.open = dict(os.environ), ExitStack()
         self.plan: Plan | None = None
 
@@ -153,6 +161,9 @@ class _Engine:
             self._run_missing(wanted)
 
     def _run_missing(self, wanted: list[cells.Cell], note: str = "") -> None:
+        self._wait_for_jobs(wanted)
+        if not _missing(wanted) and not growth.trained_again(wanted):
+            return
         if again := growth.trained_again(wanted):
             print(f"{self.study.name}: {growth.again_line(again)}", flush=True)
         growth.set_aside(again)
@@ -162,11 +173,30 @@ class _Engine:
             print(note, flush=True)
         server = self.environment.get("XLT_WARM")
         cell_command = prefork.build_command("xlt_utils.cli:main", "cell", *self.options, server=server)
+        if not self.profile.is_local:  # where a cell is tried again; what its notebook raised is raised once a start
+            self.environment["XLT_RUN"] = f"{os.uname().nodename} {os.getpid()} {time.time():.3f}"
         command = _snakemake_command(self.folder, self.study, plan.jobs, self.profile, cell_command)
-        spare = self.grid if spare_weights.keeps_needed_only(self.study) else []
-        _run_grid(self.folder, wanted, missing, plan, command, self.environment, spare)
+        _run_grid(self, wanted, missing, plan, command)
         for line in growth.settle(again, is_over=False):
             print(f"{self.study.name}: {line}", file=sys.stderr)
+
+    def _wait_for_jobs(self, wanted: list[cells.Cell]) -> None:
+        """Wait until no job of an earlier run is at work on these cells: none is submitted twice."""
+        self.queue.require()
+        if not (waiting := [cell for cell in wanted if _key(cell) in self.queue.jobs]):
+            return
+        print(f"{self.study.name}: waiting for {count_of(len(waiting), 'job')} of an earlier run", flush=True)
+        line = progress.ProgressLine(sys.stdout, self.study.name, len(self.grid), _missing(self.grid), {}, self.queue)
+        try:
+            while any(_key(cell) in self.queue.jobs for cell in waiting):
+                line.update(len(waiting))
+                time.sleep(POLL_SECONDS)
+        except runner.Stopped as stop:
+            _cancel_if_interrupted(stop, self.queue, waiting)
+            raise
+        finally:
+            line.end()
+        self.queue.require()
 
     def _start(self) -> Plan:
         name, folder = self.study.name, paths.relative(self.folder)
@@ -189,7 +219,7 @@ def _pass_gate(study: Study, grid: list[cells.Cell], engine: _Engine) -> int:
     gate = gate_cells(study, grid)
     engine.run(gate, f"{study.name}: first the gate, {len(_missing(gate))} cells")
     if missing := _missing(gate):
-        _report_failures(missing)
+        _report_failures(missing, engine.queue)
         print(f"{study.name}: the gate cannot be judged; the rest of the grid was not started", file=sys.stderr)
         return runner.RAISED
     verdict = judge_gate(study, gate)
@@ -205,9 +235,9 @@ def _pass_gate(study: Study, grid: list[cells.Cell], engine: _Engine) -> int:
     return NOT_LEARNT
 
 
-def _report_failures(missing: list[cells.Cell]) -> None:
+def _report_failures(missing: list[cells.Cell], queue: slurm.Queue) -> None:
     """Name those of the missing cells that failed or were stopped; and a full disk, on which they could not say why."""
-    for cell, state in ((cell, status.cell_state(cell)) for cell in missing):
+    for cell, state in ((cell, status.cell_state(cell, (), queue)) for cell in missing):
         if state.kind in ("failed", "stopped"):
             print(f"{state.kind}: {cell.phase} {cell.name}: {state.error}\n  log: {state.log}", file=sys.stderr)
     if missing and (free := shutil.disk_usage(paths.RUNS).free) < FULL_BYTES:
@@ -217,28 +247,26 @@ def _report_failures(missing: list[cells.Cell]) -> None:
         )
 
 
-def _finish(study: Study, grid: list[cells.Cell], kernel: str, environment: dict[str, str]) -> int:
+def _finish(study: Study, grid: list[cells.Cell], kernel: str, engine: _Engine) -> int:
     """Report the failures and render the report; return the exit code of the run."""
     # the report's notebook starts warm as well, but no engine is its runner's parent
-    os.environ.update({name: value for name, value in environment.items() if name != "XLT_ENGINE"})
+    os.environ.update(
+        {name: value for name, value in engine.environment.items() if name not in ("XLT_ENGINE", "XLT_RUN")}
+    )
     missing = _missing(grid)
     print(f"{study.name}: {len(grid) - len(missing)} of {len(grid)} cells done")
-    _report_failures(missing)
+    _report_failures(missing, engine.queue)
     code = report_study(study, grid, kernel)
     return runner.RAISED if missing else code
 
 
 def _run_grid(
-    folder: Path,
-    grid: list[cells.Cell],
-    missing: list[cells.Cell],
-    plan: Plan,
-    command: list[str],
-    environment: dict[str, str],
-    spare: list[cells.Cell],
+    engine: _Engine, grid: list[cells.Cell], missing: list[cells.Cell], plan: Plan, command: list[str]
 ) -> None:
-    """Write the files that Snakemake reads, run its `command`, and show progress until it ends. The weights of `spare`
-    cells go meanwhile, once they are needed no more."""
+    """Write the files that Snakemake reads, run its `command`, and show progress until it ends. Weights that no cell
+    needs any more go meanwhile, where the study says so."""
+    folder, queue = engine.folder, engine.queue
+    spare = engine.grid if spare_weights.keeps_needed_only(engine.study) else []
     for cell in grid:
         cells.write_params(cell)
     for cell in missing:
@@ -247,14 +275,16 @@ def _run_grid(
     names = [f"{cell.phase}/{cell.name}" for cell in missing]
     (folder / "cells.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     began = time.time()
-    line = progress.ProgressLine(sys.stdout, folder.name, len(grid), missing, plan.by_cell)
-    with open(folder / "snakemake.log", "a", encoding="utf-8") as log:  # after that of the gate
+    line = progress.ProgressLine(sys.stdout, folder.name, len(grid), missing, plan.by_cell, queue)
+    path = folder / "snakemake.log"
+    watch = engine_log.ClusterWatch(path, queue) if engine.profile.is_slurm else None
+    with open(path, "a", encoding="utf-8") as log:  # after that of the gate
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment,
+            env=engine.environment,
             start_new_session=True,
             preexec_fn=lambda: prefork.end_with_parent(signal.SIGKILL),
         )
@@ -262,54 +292,77 @@ def _run_grid(
         swept = began
         while process.poll() is None:
             line.update(plan.jobs)
+            if watch and (refusal := watch.look()):
+                line.tell(f"Slurm took no job: {refusal}\n  log: {paths.relative(path)}")
+            if watch and watch.is_lost():
+                line.tell(
+                    "the engine waits for jobs that Slurm has forgotten: ended; the same command goes on from here"
+                )
+                _end_engine(process)
             time.sleep(POLL_SECONDS)
             if time.time() - swept > SWEEP_SECONDS:
                 spare_weights.remove_spare_weights(spare)
                 swept = time.time()
         line.update(plan.jobs)
         spare_weights.remove_spare_weights(spare)
-    except BaseException:  # a signal, or a terminal that is gone
-        _stop(process, missing)
+    except BaseException as end:  # a signal, or a terminal that is gone
+        if engine.profile.is_slurm:  # its jobs go on: Snakemake would cancel them if it could
+            _end_engine(process)
+            queue.refresh(0)
+            _cancel_if_interrupted(end, queue, missing)
+        else:
+            _stop(process, missing)
         raise
     finally:
         line.end()
         _write_run_totals(folder, plan, began, sum(is_done(cell.folder, cell.hash) for cell in missing))
     if process.returncode and not line.failed:
-        path = folder / "snakemake.log"
-        error = _first_error(path.read_text(encoding="utf-8", errors="replace").splitlines())
+        error = engine_log.first_error(path.read_text(encoding="utf-8", errors="replace").splitlines())
         print(f"the engine ended before a cell could say why: {error}\n  log: {paths.relative(path)}", file=sys.stderr)
 
 
-def _first_error(lines: list[str]) -> str:
-    """The first error that a log of Snakemake states, with the line after it, where what is wrong may stand; else its
-    last lines."""
-    for number, line in enumerate(lines):
-        if ERROR.search(line):
-            return " ".join(text.strip() for text in lines[number : number + 2])
-    return " ".join(text.strip() for text in lines[-3:])
-
-
-def _snakemake_command(folder: Path, study: Study, jobs: int, profile: str, cell_command: list[str]) -> list[str]:
-    """The command line of Snakemake; it completes `cell_command` with the params.json of each cell."""
-    packaged = paths.ROOT / "workflow" / "profiles" / profile
+def _snakemake_command(folder: Path, study: Study, jobs: int, profile: Profile, cell_command: list[str]) -> list[str]:
+    """The command line of Snakemake, after writing the file that it takes `cell_command` from, which it completes with
+    the params.json of each cell. A file, for on a cluster a command line goes through shells that split its words."""
+    config = write_json(folder / "engine.json", {"threads": study.threads, "cell": cell_command})
     return [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(paths.ROOT / "workflow" / "Snakefile")),
         *("--directory", str(folder), "--workflow-profile", "none"),
-        *("--profile", str(packaged if packaged.is_dir() else profile)),
-        *(("--cores", str(jobs * study.threads)) if profile == "local" else ("--jobs", str(jobs))),
-        # Snakemake reads a value as YAML, which JSON is, but strips quotes from its ends: a list keeps those of paths
-        *("--config", f"threads={study.threads}", f"cell={json.dumps(cell_command, ensure_ascii=False)}"),
+        *("--profile", str(profile.folder)),
+        *(("--cores", str(jobs * study.threads)) if profile.is_local else ("--jobs", str(jobs))),
+        *("--configfile", str(config)),
+        *(slurm.options(folder) if profile.is_slurm else ()),
     ]
 
 
 @contextmanager
-def _warm_server(profile: str, environment: dict[str, str], folder: Path) -> Iterator[dict[str, str]]:
+def _warm_server(profile: Profile, environment: dict[str, str], folder: Path) -> Iterator[dict[str, str]]:
     """The environment that cells start in, with a warm server if they run on this machine."""
-    if profile != "local" or os.environ.get("XLT_COLD"):
+    if not profile.is_local or os.environ.get("XLT_COLD"):
         yield environment
     else:
         with prefork.Server(environment, folder / "warm.log") as environment:
             yield environment
+
+
+def _key(cell: cells.Cell) -> str:
+    """A cell as Slurm's queue names it."""
+    return f"{cell.phase}/{cell.name}"
+
+
+def _cancel_if_interrupted(end: BaseException, queue: slurm.Queue, missing: list[cells.Cell]) -> None:
+    """Cancel the jobs of a cluster after Ctrl-C, which means the study; all else that ends `xlt run` leaves them."""
+    if isinstance(end, runner.Stopped) and end.code == 128 + signal.SIGINT:
+        if jobs := queue.cancel(_key(cell) for cell in missing):
+            print(f"{count_of(jobs, 'job')} of the cluster cancelled", file=sys.stderr)
+        queue.jobs = {}
+
+
+def _end_engine(process: subprocess.Popen) -> None:
+    """End Snakemake, which gets no chance to say anything to its jobs on a cluster."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _stop(process: subprocess.Popen, missing: list[cells.Cell]) -> None:

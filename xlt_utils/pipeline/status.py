@@ -1,6 +1,6 @@
 """The state of a study: which cells are done, running, failed or missing. Cells go in, states and a table come out. All
-is read from the run folders (records, locks, attempts), so it is right after a crash, on another machine, and during a
-run."""
+is read from the run folders (records, locks, attempts) and Slurm's queue, so it is right after a crash, on another
+machine, and during a run."""
 
 from collections import Counter
 from collections.abc import Container
@@ -10,12 +10,12 @@ from typing import Any
 
 from xlt_utils import paths
 from xlt_utils.files import attempt_files, read_json
-from xlt_utils.pipeline import runner
+from xlt_utils.pipeline import runner, slurm
 from xlt_utils.pipeline.growth import Archived, growth_lines
 from xlt_utils.records.record import is_done
 from xlt_utils.study import cells
 
-STATES = ("done", "running", "failed", "stopped", "missing")
+STATES = ("done", "running", "queued", "failed", "stopped", "missing")
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,13 @@ class CellState:
     seconds: float = 0.0
 
 
-def cell_state(cell: cells.Cell, archived: Container[str] = ()) -> CellState:
+def cell_state(cell: cells.Cell, archived: Container[str] = (), queue: slurm.Queue | None = None) -> CellState:
     """The state of a cell. An attempt that says `running` while nobody holds the folder's lock was killed.
 
     Args:
         cell: the cell.
         archived: run folders of cells that an archive holds: done unless the last attempt here was not.
+        queue: the study's jobs in Slurm's queue, where it may have some.
     """
     attempts = attempt_files(paths.resolve(cell.folder), "attempt.json")
     last = _read_attempt(attempts[-1]) if attempts else {}
@@ -42,8 +43,14 @@ def cell_state(cell: cells.Cell, archived: Container[str] = ()) -> CellState:
     is_archived = cell.folder in archived and last.get("status") in (None, "done")
     if is_archived or is_done(cell.folder, cell.hash):
         return CellState("done", log=log, seconds=seconds)
+    if queue and (job := queue.jobs.get(f"{cell.phase}/{cell.name}")):
+        job_log = queue.log(f"{cell.phase}/{cell.name}")
+        return CellState(job.kind, log=log if last.get("job") == job.number else paths.relative(job_log or ""))
     if runner.is_running(cell.folder):
         return CellState("running", log=log)
+    began = attempts[-1].stat().st_mtime if attempts else 0.0
+    if queue and (death := queue.death(f"{cell.phase}/{cell.name}", began)):
+        return CellState("failed", f"JobDied: before the runner began: {death[1]}", paths.relative(death[0]))
     if not last:
         return CellState("missing")
     kind = "failed" if last.get("status") in ("failed", "timeout") else "stopped"
@@ -53,8 +60,9 @@ def cell_state(cell: cells.Cell, archived: Container[str] = ()) -> CellState:
 def status_text(name: str, grid: list[cells.Cell], archived: dict[str, Archived] | None = None) -> str:
     """The state of the study `name` as `xlt status` prints it: a row a phase, then each failure with its log, then what
     `growth.find_archived` found and what has to be trained again."""
-    archived = archived or {}
-    states = {cell.folder: cell_state(cell, archived) for cell in grid}
+    archived, queue = archived or {}, slurm.Queue(paths.RUNS / name)
+    queue.refresh()
+    states = {cell.folder: cell_state(cell, archived, queue) for cell in grid}
     phases = [phase for phase in paths.PHASES if any(cell.phase == phase for cell in grid)]
     counts = {phase: Counter(states[cell.folder].kind for cell in grid if cell.phase == phase) for phase in phases}
     kinds = [kind for kind in STATES if kind in ("done", "missing") or any(counts[phase][kind] for phase in phases)]
@@ -67,6 +75,10 @@ def status_text(name: str, grid: list[cells.Cell], archived: dict[str, Archived]
         if state.kind in ("running", "failed", "stopped"):
             lines.append(f"{state.kind}: {cell.phase} {cell.name}" + (f"\n  {state.error}" if state.error else ""))
             lines.append(f"  log: {state.log}")
+    if reasons := queue.reasons():
+        lines.append(f"queued, as Slurm says: {reasons}")
+    if queue.error:
+        lines.append(f"what is queued or running under Slurm is not known: {queue.error}")
     missing = [cell for cell in grid if states[cell.folder].kind == "missing"]
     waiting = [cell for cell in missing if any(states[read.folder].kind == "failed" for read in _upstream(cell))]
     if waiting:
@@ -75,10 +87,12 @@ def status_text(name: str, grid: list[cells.Cell], archived: dict[str, Archived]
     return "\n".join(lines)
 
 
-def status_rows(grid: list[cells.Cell], archived: Container[str] = ()) -> list[dict[str, Any]]:
-    """The state of every cell as plain values, for other programs: phase, cell, hash, folder, state, error, log and
-    seconds."""
-    states = [(cell, cell_state(cell, archived)) for cell in grid]
+def status_rows(name: str, grid: list[cells.Cell], archived: Container[str] = ()) -> list[dict[str, Any]]:
+    """The state of every cell of the study `name` as plain values, for other programs: phase, cell, hash, folder, state,
+    error, log and seconds."""
+    queue = slurm.Queue(paths.RUNS / name)
+    queue.refresh()
+    states = [(cell, cell_state(cell, archived, queue)) for cell in grid]
     return [
         {"phase": cell.phase, "cell": cell.name, "hash": cell.hash, "folder": cell.folder}
         | {"state": state.kind, "error": state.error, "log": state.log, "seconds": state.seconds}

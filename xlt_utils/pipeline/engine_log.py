@@ -1,0 +1,61 @@
+"""What the engine's log says that no cell will: why Snakemake ended, why Slurm took no job, and whether Snakemake still
+does anything. The log goes in, sentences come out."""
+
+import re
+import time
+from pathlib import Path
+
+from xlt_utils.pipeline import slurm
+
+# What began to go wrong in a log: an exception with its message, a fault of ours, the shell or the system refusing
+ERROR = re.compile(r"^\w*(Error|Exception|Exit)\b.*: |: \d+ faults?; |not found$|: Permission denied|No space left")
+REFUSED = re.compile(r"sbatch failed\. The error message was '(.*?)'\.$", re.S | re.M)
+# So long without a job in the queue or a word in its log, Snakemake waits for jobs that Slurm has forgotten: it asks
+# every three minutes at least, and waits a minute for files.
+LOST_SECONDS = 420.0
+
+
+def first_error(lines: list[str]) -> str:
+    """The first error that a log of Snakemake states, with the line after it, where what is wrong may stand; else its
+    last lines. What Slurm refused goes before all else."""
+    if refused := REFUSED.search("\n".join(lines)):
+        return f"Slurm took no job: {' '.join(refused[1].split())}"
+    for number, line in enumerate(lines):
+        if ERROR.search(line):
+            return " ".join(text.strip() for text in lines[number : number + 2])
+    return " ".join(text.strip() for text in lines[-3:])
+
+
+class ClusterWatch:
+    """Looks at a running engine whose jobs are in Slurm's queue.
+
+    Args:
+        log: the engine's log; what stands there before is of earlier engines.
+        queue: the queue, which others refresh.
+    """
+
+    def __init__(self, log: Path, queue: slurm.Queue):
+        self.log, self.queue = log, queue
+        self.begin = self.size = log.stat().st_size if log.exists() else 0
+        self.looked = self.active = time.monotonic()
+        self.has_told = False
+
+    def look(self) -> str:
+        """Look at the log now and then, and return why Slurm took no job, the first time that it says so."""
+        now = time.monotonic()
+        if now - self.looked < slurm.ASK_SECONDS or (size := self.log.stat().st_size) == self.size:
+            return ""
+        self.looked, self.active, self.size = now, now, size
+        if self.has_told:
+            return ""
+        with open(self.log, "rb") as file:
+            file.seek(self.begin)
+            match = REFUSED.search(file.read().decode("utf-8", errors="replace"))
+        self.has_told = match is not None
+        return " ".join(match[1].split()) if match else ""
+
+    def is_lost(self) -> bool:
+        """Whether Snakemake waits for nothing that there is."""
+        if self.queue.jobs or self.queue.error:
+            self.active = time.monotonic()
+        return time.monotonic() - self.active > LOST_SECONDS
