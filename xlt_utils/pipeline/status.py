@@ -88,8 +88,8 @@ def status_text(name: str, grid: list[cells.Cell], archived: dict[str, Archived]
 
 
 def status_rows(name: str, grid: list[cells.Cell], archived: Container[str] = ()) -> list[dict[str, Any]]:
-    """The state of every cell of the study `name` as plain values, for other programs: phase, cell, hash, folder, state,
-    error, log and seconds."""
+    """The state of every cell of the study `name` as plain values, for other programs: phase, cell, hash, folder,
+    state, error, log and seconds."""
     queue = slurm.Queue(paths.RUNS / name)
     queue.refresh()
     states = [(cell, cell_state(cell, archived, queue)) for cell in grid]
