@@ -324,11 +324,7 @@ def _parser(first: str) -> argparse.ArgumentParser:
         command.add_argument("--records", action="append", default=[], metavar="FILE", help=text)
 
     study = ("STUDY", "a study file, such as params/demo.yaml")
-    jobs: dict[str, Any] = {
-        "type": _positive,
-        "metavar": "N",
-        "help": "cells at a time (default: all cores, or `jobs:` of the profile)",
-    }
+    jobs: dict[str, Any] = {"type": _positive, "metavar": "N", "help": "cells at a time (default: all cores)"}
 
     command = add("check", _check, study, "look for everything in a study that could fail later")
     text = "the study file alone; lists the data sets and checkpoints that are not looked for"
@@ -346,7 +342,8 @@ def _parser(first: str) -> argparse.ArgumentParser:
     command.add_argument("--budget", type=_seconds, metavar="TIME", help=text)
     add_records(command)
     command = add("run", _run, study, "run what is missing of a study, then its report; safe to repeat")
-    command.add_argument("--jobs", **jobs)
+    text = "cells at a time (default: all cores; on a cluster, `jobs:` of its profile)"
+    command.add_argument("--jobs", **jobs | {"help": text})
     text = "where to run: local, slurm, or the folder of another Snakemake profile (default: %(default)s)"
     command.add_argument("--profile", default="local", help=text)
     gate = command.add_mutually_exclusive_group()
