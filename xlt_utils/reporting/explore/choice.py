@@ -14,8 +14,8 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Choice:
-    """One target and one language; an arm and a seed, or ALL of them; the rungs of P and of I (above 0) that views
-    hold still while the other varies; and one of the scales."""
+    """One target and one language; an arm, a seed and a study, or ALL of them; the rungs of P and of I (above 0) that
+    views hold still while the other varies; and one of the scales."""
 
     target: str
     tokens: int
@@ -24,6 +24,7 @@ class Choice:
     language: str = OTHERS
     seed: str | int = ALL
     scale: str = ABOVE
+    study: str = ALL
 
 
 def first_choice(frame: pd.DataFrame) -> Choice:
@@ -38,7 +39,7 @@ def first_choice(frame: pd.DataFrame) -> Choice:
 
 
 def options(frame: pd.DataFrame, target: str) -> dict[str, list]:
-    """What can be chosen for a target: `arm`, `language`, `tokens`, `examples` and `seed`, each in order."""
+    """What can be chosen for a target: `arm`, `language`, `tokens`, `examples`, `seed` and `study`, each in order."""
     rows = frame[frame["task"] == target]
     languages = sorted(set(rows["language"]), key=lambda code: (code != OTHERS, code != "en", code))
     return {
@@ -47,6 +48,7 @@ def options(frame: pd.DataFrame, target: str) -> dict[str, list]:
         "tokens": sorted(map(int, set(rows["tokens"]))),
         "examples": sorted(map(int, set(rows["examples"]) - {0})) or [0],
         "seed": [ALL, *sorted(map(int, set(rows["seed"])))],
+        "study": [ALL, *sorted(set(rows["study"]))],
     }
 
 
@@ -56,6 +58,8 @@ def chosen_rows(frame: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     is_chosen = frame["task"] == choice.target
     if choice.arm != ALL:
         is_chosen &= frame["arm"].isin([choice.arm, ""])
+    if choice.study != ALL:
+        is_chosen &= frame["study"] == choice.study
     if choice.seed != ALL:
         is_chosen &= frame["seed"] == choice.seed
     return on_scale(frame[is_chosen], choice.scale)
@@ -92,3 +96,11 @@ def english_and_others(rows: pd.DataFrame) -> pd.DataFrame:
 def condition_order(conditions: Sequence[str]) -> list[str]:
     """The conditions as the legend has them: without an arm first."""
     return sorted(set(conditions), key=lambda name: (not name.startswith(NO_ARM), name))
+
+
+def chosen_runs(rows: pd.DataFrame, choice: Choice) -> list[tuple[str, str]]:
+    """The study and cell of every run that the views over P and I show, the chosen rungs first."""
+    is_shown = (rows["tokens"] == choice.tokens) | rows["examples"].isin([0, choice.examples])
+    order = {"away": (rows["tokens"] != choice.tokens).astype(int) + (rows["examples"] != choice.examples)}
+    shown = rows.assign(**order)[is_shown].sort_values(["away", "study", "condition", "seed", "tokens", "examples"])
+    return list(dict.fromkeys(shown[["study", "cell"]].itertuples(index=False, name=None)))

@@ -118,9 +118,10 @@ def _paired_variance(
     items: Contributions | None, before: Contributions | float | None, variance: float, variance_before: float
 ) -> float:
     """The variance of a difference of scores: by pairs where both are of the same items, else as of different ones."""
-    if isinstance(items, Contributions) and isinstance(before, Contributions):
-        if np.array_equal(items.names, before.names) and len(items.values) > 1:
-            return float((items.values - before.values).var(ddof=1) / len(items.values))
+    if not isinstance(items, Contributions) or not isinstance(before, Contributions):
+        return variance + variance_before  # NaN where there is no run before
+    if len(items.values) > 1 and np.array_equal(items.names, before.names):
+        return float((items.values - before.values).var(ddof=1) / len(items.values))
     return variance + variance_before
 
 

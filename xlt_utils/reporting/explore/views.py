@@ -3,7 +3,7 @@ learning curves and cost. Rows that were chosen go in; Vega-Lite charts come out
 click choose it. One chart holds all views, so that a run that is chosen in one is marked in all."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import altair as alt
 import numpy as np
@@ -26,7 +26,16 @@ CLICKED = "run"  # the name of the selection: the cell of a run that was clicked
 POINT = 70  # the area of a seed's mark, in square pixels: a pointer hits it
 
 
-def explorer_chart(rows: pd.DataFrame, curves: pd.DataFrame, costs: pd.DataFrame, choice: Choice) -> alt.VConcatChart:
+View: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+def explorer_chart(
+    rows: pd.DataFrame,
+    curves: pd.DataFrame,
+    costs: pd.DataFrame,
+    choice: Choice,
+    picked: tuple[str, str] | None = None,
+) -> alt.VConcatChart:
     """All views in one chart.
 
     Args:
@@ -34,6 +43,7 @@ def explorer_chart(rows: pd.DataFrame, curves: pd.DataFrame, costs: pd.DataFrame
         curves: as `curves.learning_curves` gives them.
         costs: `study`, `phase`, `hours` worked.
         choice: what was chosen.
+        picked: the study and cell of the run that is marked.
     """
     colour = _colour(choices.condition_order(rows["condition"]))
     click = alt.selection_point(CLICKED, fields=["study", "cell"], on="click", empty=False)
@@ -51,7 +61,9 @@ def explorer_chart(rows: pd.DataFrame, curves: pd.DataFrame, costs: pd.DataFrame
     chart = alt.vconcat(scores, languages, work, spacing=28).resolve_scale(color="shared", yOffset="independent")
     # one selection of all views that have points: added to each, it would be as many of one name
     select = alt.PointSelectionConfig(type="point", fields=["study", "cell"], on="click")
-    chart.params = [alt.TopLevelSelectionParameter(name=CLICKED, select=select, views=_views_with_points(chart))]
+    marked = [{"study": picked[0], "cell": picked[1]}] if picked else alt.Undefined
+    views = _views_with_points(chart)
+    chart.params = [alt.TopLevelSelectionParameter(name=CLICKED, select=select, views=views, value=marked)]
     font = STYLE["font.family"]
     return (
         chart.configure(font=f"{font}, Arial, sans-serif", background="white")
@@ -62,7 +74,7 @@ def explorer_chart(rows: pd.DataFrame, curves: pd.DataFrame, costs: pd.DataFrame
     )
 
 
-def scores_over(rows: pd.DataFrame, size: str, choice: Choice, colour: alt.Color, click: alt.Parameter) -> alt.Chart:
+def scores_over(rows: pd.DataFrame, size: str, choice: Choice, colour: alt.Color, click: alt.Parameter) -> View:
     """The chosen language's values over the rungs of one size (`examples` or `tokens`): seeds as points, their mean as
     a line."""
     letter, other = ("I", "P") if size == "examples" else ("P", "I")
@@ -83,7 +95,7 @@ def scores_over(rows: pd.DataFrame, size: str, choice: Choice, colour: alt.Color
     return (line + _points(chart.encode(y=y), click, size)).properties(title=title, width=WIDTH, height=HEIGHT)
 
 
-def gains_by_language(rows: pd.DataFrame, choice: Choice, colour: alt.Color, click: alt.Parameter) -> alt.Chart:
+def gains_by_language(rows: pd.DataFrame, choice: Choice, colour: alt.Color, click: alt.Parameter) -> View:
     """A row a language at the chosen P and I: the mean over seeds with Student's t interval, and each seed."""
     what = "Gains" if choice.scale == GAIN else "Scores"
     subtitle = (
@@ -119,7 +131,7 @@ def language_means(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(means, columns=["name", "condition", "mean", "low", "high", "text"])
 
 
-def english_against_others(rows: pd.DataFrame, choice: Choice, colour: alt.Color, click: alt.Parameter) -> alt.Chart:
+def english_against_others(rows: pd.DataFrame, choice: Choice, colour: alt.Color, click: alt.Parameter) -> View:
     """A point a run, of every P and I: English against the mean over the other languages, with the curve through the
     rungs of P at I = 0. What lies above it transfers more than its English score predicts."""
     both = choices.english_and_others(rows)
@@ -173,7 +185,7 @@ def curves_of_loss(curves: pd.DataFrame, colour: alt.Color) -> alt.Chart:
     return chart.properties(title=title, width=WIDTH, height=HEIGHT)
 
 
-def cost_by_phase(costs: pd.DataFrame) -> alt.Chart:
+def cost_by_phase(costs: pd.DataFrame) -> View:
     """The hours that each phase worked, a bar a study."""
     title = _title("Cost by phase", "hours of work, as the records state them")
     if costs.empty:
