@@ -82,6 +82,8 @@ def lab_command(notebook: Path, browser: bool = True) -> list[str]:
     root = paths.ROOT if notebook.is_relative_to(paths.ROOT) else notebook.parent
     command = [sys.executable, "-m", "jupyterlab", "--ip", "127.0.0.1", f"--ServerApp.root_dir={root}"]
     command.append(f"--LabApp.default_url=/lab/tree/{quote(notebook.relative_to(root).as_posix())}")
+    # what JupyterLab would ask a server elsewhere: is there a newer version, and news
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None"]
     command += [] if browser else ["--no-browser"]
     # in a container everybody is root, and Jupyter refuses to be started by root unless it is told
     return command + (["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])

@@ -54,7 +54,7 @@ def counts_html(counts: pd.DataFrame, names: dict[str, str]) -> str:
     swatch = '<span style="display:inline-block;width:10px;height:10px;background:{}"></span> {}'
     titles = "".join(f'<th style="{CELL}">{swatch.format(colour, name)}</th>' for name, colour in BARS.items())
     head = f'<tr><th style="{CELL}">language</th><th style="{CELL}">items</th>{titles}<th style="{CELL}">n</th></tr>'
-    return f'<table style="border-collapse:collapse;font-size:13px">{head}{"".join(rows)}</table>'
+    return f'<table style="border-collapse:collapse;font-size:13px;line-height:1.4">{head}{"".join(rows)}</table>'
 
 
 def items_html(table: pd.DataFrame) -> str:
@@ -65,5 +65,5 @@ def items_html(table: pd.DataFrame) -> str:
         for row in table.head(MOST_ROWS).itertuples(index=False)
     )
     more = f"<p>The first {MOST_ROWS} of {len(table)} items.</p>" if len(table) > MOST_ROWS else ""
-    body = f'<table style="border-collapse:collapse;font-size:13px"><tr>{head}</tr>{rows}</table>'
+    body = f'<table style="border-collapse:collapse;font-size:13px;line-height:1.4"><tr>{head}</tr>{rows}</table>'
     return f'<div style="max-height:420px;overflow:auto" tabindex="0">{body}</div>{more}'

@@ -17,8 +17,8 @@ LABELS = {
     "target": "target",
     "arm": "arm",
     "language": "language",
-    "tokens": "P, tokens",
-    "examples": "I, examples",
+    "tokens": "P (tokens)",
+    "examples": "I (examples)",
     "seed": "seed",
     "scale": "scale",
     "study": "study",
@@ -35,16 +35,21 @@ class Explorer:
         self.choice = choices.first_choice(self.frame)
         self.picked = self.runs()[0]
         self._costs = curves.hours_by_phase(studies)
+        self._drawn: tuple[Any, Any] = (None, None)
 
     def runs(self) -> list[tuple[str, str]]:
         """The study and cell of each run that can be chosen."""
         return choices.chosen_runs(choices.chosen_rows(self.frame, self.choice), self.choice)
 
     def chart(self) -> Any:
-        """All views of what was chosen."""
-        rows = choices.chosen_rows(self.frame, self.choice)
-        losses = curves.learning_curves(self.studies.values(), rows, self.choice)
-        return views.explorer_chart(rows, losses, self._costs, self.choice, self.picked)
+        """All views of what was chosen; the last one is kept, as it is shown twice."""
+        shown = (self.choice, self.picked)
+        if self._drawn[0] != shown:
+            rows = choices.chosen_rows(self.frame, self.choice)
+            losses = curves.learning_curves(self.studies.values(), rows, self.choice)
+            chart = views.explorer_chart(rows, losses, self._costs, self.choice, self.picked)
+            self._drawn = (shown, chart)
+        return self._drawn[1]
 
     def show(self) -> None:
         """Show the explorer."""
@@ -90,7 +95,7 @@ class Panel:
 
         altair.JupyterChart.enable_offline()  # before any chart: else it asks a server elsewhere, and stays blank
         self.explorer, self._is_filling = explorer, False
-        wide = {"style": {"description_width": "72px"}, "layout": {"width": "230px"}}
+        wide = {"style": {"description_width": "84px"}, "layout": {"width": "245px"}}
         self.dropdowns = {name: ipywidgets.Dropdown(description=label, **wide) for name, label in LABELS.items()}
         self.run = ipywidgets.Dropdown(description="run", layout={"width": "700px"}, style=wide["style"])
         self.record = ipywidgets.HTML()

@@ -60,7 +60,7 @@ def scores_frame(findings: Findings) -> pd.DataFrame:
         return pd.DataFrame(columns=[*TEST, "cell", "n", "counts", *_columns()])
     scores["variance"] = [_variance(*row) for row in scores[["value", "n", "items"]].itertuples(index=False)]
     before = scores[scores["examples"] == 0].set_index(["seed", "tokens", "task", "language"])
-    joined = scores.join(before[["value", "variance", "items"]], on=before.index.names, rsuffix=" before")
+    joined = scores.join(before[["value", "variance", "items"]].add_suffix(" before"), on=before.index.names)
     scale = 1 - joined["zero"]
     joined[RAW], joined[ABOVE] = joined["value"], joined["score"]
     joined[GAIN] = ((joined["value"] - joined["value before"]) / scale).where(joined["examples"] > 0)

@@ -49,7 +49,9 @@ def facts_table(facts: dict[str, str], parameters: dict[str, Any]) -> str:
     )
     settings = escape(json.dumps(parameters, ensure_ascii=False, indent=1))
     folded = f"<details><summary>all parameters</summary><pre>{settings}</pre></details>"
-    return f'<table style="border-collapse:collapse;font-size:13px;max-width:880px">{rows}</table>{folded}'
+    return (
+        f'<table style="border-collapse:collapse;font-size:13px;line-height:1.4;max-width:880px">{rows}</table>{folded}'
+    )
 
 
 def run_html(study: OpenStudy, cell: str) -> str:

@@ -20,7 +20,7 @@ from xlt_utils.reporting.figures.figure import STYLE
 # Okabe and Ito's colours, which the colour-blind tell apart; grey is for runs without an arm.
 COLOURS = ["#0072b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#56b4e9", "#d55e00", "#949494"]
 WITHOUT_ARM = "#555555"
-WIDTH, HEIGHT = 350, 210
+WIDTH, HEIGHT = 305, 210
 POINTS = "points of"  # how the names of views with a mark a run begin
 CLICKED = "run"  # the name of the selection: the cell of a run that was clicked
 POINT = 70  # the area of a seed's mark, in square pixels: a pointer hits it
@@ -119,7 +119,7 @@ def gains_by_language(rows: pd.DataFrame, choice: Choice, colour: alt.Color, cli
     seeds = _points(alt.Chart(_plain(rows)).encode(x=x, y=y, yOffset=shift, color=colour), click, "languages", size=24)
     zero = alt.Chart(_plain(pd.DataFrame({"zero": [0.0]}))).mark_rule(color="#222222").encode(x="zero:Q")
     height = max(HEIGHT, (8 + 9 * rows["condition"].nunique()) * len(order))
-    return (zero + bars + marks + seeds).properties(title=title, width=WIDTH - 60, height=height)
+    return (zero + bars + marks + seeds).properties(title=title, width=WIDTH - 45, height=height)
 
 
 def language_means(rows: pd.DataFrame) -> pd.DataFrame:
@@ -199,7 +199,7 @@ def cost_by_phase(costs: pd.DataFrame) -> View:
     )
     label = alt.Text("label:N")
     bars = base.mark_bar(color="#9bb8d3") + base.mark_text(align="left", dx=4, fontSize=11).encode(text=label)
-    return bars.properties(title=title, width=WIDTH - 60, height=HEIGHT)
+    return bars.properties(title=title, width=WIDTH - 45, height=HEIGHT)
 
 
 def to_svg(chart: alt.TopLevelMixin) -> str:
@@ -252,16 +252,15 @@ def _readable(rows: pd.DataFrame, means: pd.DataFrame) -> list[float]:
     return [max(float(ends[0]), low - room) - 0.02 * room, min(float(ends[1]), high + room) + 0.02 * room]
 
 
-def _plain(rows: pd.DataFrame) -> alt.Data:
-    """Rows as JSON holds them, with P and I in words; what a chart does not name is left out of it."""
+def _plain(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with P and I in words and no more digits than can be seen."""
     table = rows.copy()
     for letter, size in (("P", "tokens"), ("I", "examples")):
         if size in table:
             table[letter] = table[size].map(lambda value: short_size(int(value)))
     numbers = table.select_dtypes("number").columns
     table[numbers] = table[numbers].astype(float).round(5)
-    plain = table.astype(object).where(table.notna(), None)
-    return alt.Data(values=plain.to_dict("records"))
+    return table
 
 
 def _title(text: str, subtitle: str) -> alt.TitleParams:
