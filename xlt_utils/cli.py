@@ -205,6 +205,13 @@ def _report(arguments: argparse.Namespace) -> int:
     return scheduler.report_study(study, grid, arguments.kernel)
 
 
+def _explore(arguments: argparse.Namespace) -> int:
+    from xlt_utils.pipeline.explore import explore
+
+    explore([arguments.study, *arguments.others], arguments.browser)
+    return 0  # not reached: JupyterLab takes this process over
+
+
 def _publish(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.publish import publish_study
 
@@ -372,6 +379,11 @@ def _parser(first: str) -> argparse.ArgumentParser:
     command.set_defaults(run=_list)
     argument = ("STUDY", "a study file, or the folder of a published report")
     add_kernel(add("report", _report, argument, "render the report from the records that exist"))
+    argument = ("STUDY", "a study file, a folder of runs, the folder of a published report, or an archive")
+    command = add("explore", _explore, argument, "open a study's results in JupyterLab")
+    command.add_argument("others", metavar="STUDY", nargs="*", help="studies to see beside it")
+    text = "print the address, and open no browser"
+    command.add_argument("--no-browser", dest="browser", action="store_false", help=text)
     text = (
         "keep a whole study's records beside its page; rendered from them again, the page has the same values on "
         "every machine and the same bytes on one machine"

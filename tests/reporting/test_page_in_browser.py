@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import pytest
 import simulated
+from browsers import ARGUMENTS, NO_BROWSER, browser_path
 
 from xlt_utils.reporting import tables
 from xlt_utils.reporting.figures import by_language, grid, lead
@@ -12,16 +13,8 @@ from xlt_utils.reporting.figures.runs import cost_by_phase
 from xlt_utils.reporting.findings import gather_findings
 from xlt_utils.reporting.page import render_page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-NO_BROWSER = "no Chromium or Chrome on this machine: the page was not opened (Debian: apt-get install chromium)"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 HOSTILE = '"><img src=x onerror=alert(1)>'
 ROWS = "[...document.querySelectorAll('table.cells tbody tr')].filter((row) => !row.hidden)"
-
-
-def browser_path() -> str | None:
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="module")
