@@ -1,5 +1,6 @@
 """The explorer's views and their static form, on a simulated study."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def test_what_the_new_target_lacks_falls_back(explorer):
     explorer.choose("target", "tatoeba")  # has no English test
     assert explorer.choice.language == "others"
     assert "has no English test" in str(explorer.chart().to_dict())
+
+
+def test_without_any_run_the_views_say_so_and_nothing_can_be_clicked(explorer):
+    explorer.frame = explorer.frame.assign(arm="mnli")  # nothing is left of what the choice asks for
+    explorer.choice = dataclasses.replace(explorer.choice, arm="qqp")
+    chart = explorer.chart().to_dict()
+    assert "params" not in chart and "no run at these rungs" in str(chart)
 
 
 def test_the_curve_of_the_runs_without_an_arm_is_the_line_that_was_planted():

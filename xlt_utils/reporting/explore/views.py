@@ -62,8 +62,8 @@ def explorer_chart(
     # one selection of all views that have points: added to each, it would be as many of one name
     select = alt.PointSelectionConfig(type="point", fields=["study", "cell"], on="click")
     marked = [{"study": picked[0], "cell": picked[1]}] if picked else alt.Undefined
-    views = _views_with_points(chart)
-    chart.params = [alt.TopLevelSelectionParameter(name=CLICKED, select=select, views=views, value=marked)]
+    if views := _views_with_points(chart):  # none where there is no run to click
+        chart.params = [alt.TopLevelSelectionParameter(name=CLICKED, select=select, views=views, value=marked)]
     font = STYLE["font.family"]
     return (
         chart.configure(font=f"{font}, Arial, sans-serif", background="white")
