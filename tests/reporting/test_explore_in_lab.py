@@ -15,7 +15,7 @@ from browsers import ARGUMENTS, NO_BROWSER, browser_path
 PATIENCE = 400  # seconds: a kernel that imports everything, on a machine whose cores are taken
 CHART = ".vega-embed svg"
 RECORD = ".widget-html"
-KERNEL_WAITS = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
+KERNEL_WAITS = "text=/\\| Idle/"  # what the status bar says of the kernel
 pytestmark = pytest.mark.slow
 
 
