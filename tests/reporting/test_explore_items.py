@@ -125,6 +125,16 @@ def test_a_comparison_opens_with_the_largest_arm_and_its_run_at_i_of_zero(study)
     assert "both right" in comparison.html() and "answered differently" in comparison.html()
 
 
+def test_a_run_is_never_compared_with_itself_unasked(study):
+    comparison = Comparison([study])
+    comparison.choose("a", comparison.b)
+    comparison.choose("target", "udpos")
+    assert comparison.a == Place("s", "mnli", 4096, 1_600_000) != comparison.b
+    comparison.frame = comparison.frame[comparison.frame["arm"] == ""]
+    comparison.choose("target", "sst")
+    assert comparison.a.tokens == 1_600_000 and comparison.b.tokens == 100_000
+
+
 def test_two_studies_open_at_the_same_place(study, tmp_path):
     other = OpenStudy("t", tmp_path, study.findings)
     comparison = Comparison([study, other])

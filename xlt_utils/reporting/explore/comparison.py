@@ -29,6 +29,9 @@ class Place(NamedTuple):
     tokens: int
 
 
+NOWHERE = Place("", "", 0, 0)
+
+
 class Comparison:
     """What is compared: a `target`, the places `a` and `b`, a `seed`, and the `language` whose items are listed."""
 
@@ -37,7 +40,7 @@ class Comparison:
         self.frame = join_studies(studies)
         first = first_choice(self.frame)
         self.target = first.target
-        self.a = self.b = Place("", "", 0, 0)
+        self.a = self.b = NOWHERE
         self.seed, self.language = 0, ""
         self._settle()
 
@@ -64,6 +67,8 @@ class Comparison:
 
     def choose(self, name: str, value: Any) -> None:
         """Take one dropdown's new value; what the new target does not have falls back to what it has."""
+        if name == "target":  # another target may have arms that this one lacks
+            self.a = self.b = NOWHERE
         setattr(self, name, value)
         self._settle()
 
@@ -110,7 +115,8 @@ class Comparison:
         if self.b not in options["b"]:
             elsewhere = [place for place in options["b"] if place[1:] == self.a[1:] and place.study != self.a.study]
             before = [place for place in options["b"] if not place.arm and place.tokens == self.a.tokens]
-            self.b = next(iter([*elsewhere, *before, *options["b"]]))
+            others = [place for place in [*elsewhere, *before, *options["b"]] if place != self.a]
+            self.b = next(iter(others), self.a)
         if self.seed not in options["seed"]:
             self.seed = options["seed"][0]
         if self.language not in options["language"]:

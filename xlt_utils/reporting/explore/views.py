@@ -20,7 +20,7 @@ from xlt_utils.reporting.figures.figure import STYLE
 # Okabe and Ito's colours, which the colour-blind tell apart; grey is for runs without an arm.
 COLOURS = ["#0072b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#56b4e9", "#d55e00", "#949494"]
 WITHOUT_ARM = "#555555"
-WIDTH, HEIGHT = 305, 210
+WIDTH, HEIGHT = 280, 210  # two views fit beside the file list of JupyterLab at 1,280 px
 POINTS = "points of"  # how the names of views with a mark a run begin
 CLICKED = "run"  # the name of the selection: the cell of a run that was clicked
 POINT = 70  # the area of a seed's mark, in square pixels: a pointer hits it
