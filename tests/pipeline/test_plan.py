@@ -38,6 +38,8 @@ def test_a_ladder_costs_its_largest_rung_and_the_cooldowns(planned):
 
 
 def test_a_missing_head_is_planned_once_a_ladder(world, vocabulary, tmp_path):
+    """And once at P = 0, as the file asks for it."""
+    heads = 2 * 2  # of two seeds
     start = save_headless("bert", vocabulary.tokenizer, tmp_path / "start")
     scratch = "{layers: 2, width: 32, heads: 2, vocabulary: 1k}"
     warmup = f"{{start: {start}}}\n  head_warmup: {{tokens: 300k}}"
@@ -46,10 +48,10 @@ def test_a_missing_head_is_planned_once_a_ladder(world, vocabulary, tmp_path):
     expected, brought = (
         plan.make_plan(study, grid, 2, replace(MEASURED, brings_head=brings_head)) for brings_head in (False, True)
     )
-    assert expected.tokens["pretrain"] - brought.tokens["pretrain"] == 2 * 300_000
-    flops = 2 * MEASURED.flops(300_000, 64, training=False, predicted=2 * 0.15)
+    assert expected.tokens["pretrain"] - brought.tokens["pretrain"] == heads * 300_000
+    flops = heads * MEASURED.flops(300_000, 64, training=False, predicted=2 * 0.15)
     assert expected.flops["pretrain"] - brought.flops["pretrain"] == pytest.approx(flops)
-    trained = 2 * 300_000 * MEASURED.masked_token
+    trained = heads * 300_000 * MEASURED.masked_token
     assert 0.3 * trained < expected.seconds["pretrain"] - brought.seconds["pretrain"] < trained
 
 

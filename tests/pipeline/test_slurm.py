@@ -25,6 +25,7 @@ pytest.importorskip(
 )
 if missing := slurm_cluster.missing_daemon():
     pytest.skip(slurm_cluster.MISSING.format(missing), allow_module_level=True)
+pytestmark = pytest.mark.systems
 PROFILE = Path(__file__).parents[2] / "workflow" / "profiles" / "slurm" / "config.yaml"
 TIMES = {"started", "seconds", "sha256"}  # of a record: what differs between any two runs; the sha256 covers the others
 QUICK = {"status-checks: 30": "status-checks: 2", "latency-wait: 60": "latency-wait: 5", "mem_mb: 16000": "mem_mb: 500"}

@@ -16,7 +16,7 @@ PATIENCE = 400  # seconds: a kernel that imports everything, on a machine whose 
 CHART = ".vega-embed svg"
 RECORD = ".widget-html"
 KERNEL_WAITS = "text=/\\| Idle/"  # what the status bar says of the kernel
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.systems
 
 
 @pytest.fixture(scope="module")

@@ -47,3 +47,12 @@ def test_more_arms_than_a_row_can_hold_are_not_drawn(tmp_path, count):
     assert (figure is None) == (count > lead.MOST_SERIES)
     if figure:
         assert np.isfinite(figure.data["mean"]).all()
+
+
+def test_a_bar_wider_than_any_score_does_not_flatten_the_rest(tmp_path):
+    """Two seeds that differ give intervals wider than the scale of scores."""
+    apart = lambda task, language, seed, *place: 0.4 + 0.2 * seed * bool(place[1])  # noqa: E731
+    simulated.study(tmp_path / "s", truth=apart, tokens=(0,), languages=LANGUAGES, notebooks=False)
+    figure = draw(gather_findings(tmp_path / "s"))
+    low, high = figure.drawing.axes[0].get_xlim()
+    assert figure.data["visible"].max() > 1.5 and -1.2 < low < -0.9 and 0.9 < high < 1.2

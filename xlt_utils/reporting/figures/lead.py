@@ -52,6 +52,7 @@ def gains_by_size(
             axes.hlines(places, -rows["visible"], rows["visible"], color=BAND, linewidth=width, zorder=0.5)
             canvas.interval_marks(axes, rows, "mean", places, marker, colour, arm)
         axes.axvline(0, **canvas.DOTTED)
+    panels[0].set_xlim(*_limits(data))
     canvas.label_rows(panels[0], targets)
     panels[0].set_xlabel("gain from the most examples\nover I = 0")
     if changes:
@@ -62,6 +63,16 @@ def gains_by_size(
     unlearnt = sorted({verdict.target for verdict in verdicts if verdict.verdict == TARGET_NOT_LEARNT})
     caption = _caption(data, bool(changes), canvas.target_order(pd.Series(unlearnt, dtype=object)))
     return Figure("gains-by-size", drawing, data, _title(data, controls), caption, _alt(data))
+
+
+def _limits(data: pd.DataFrame) -> tuple[float, float]:
+    """The ends of the scale: what means and intervals need, no score being further than 1 from another; a pale bar that
+    is wider is cut."""
+    ends = data[["mean", "low", "high"]].to_numpy(dtype=float).ravel()
+    ends = ends[np.isfinite(ends)].clip(-1, 1)
+    low, high = min([*ends, -canvas.SMALLEST_END]), max([*ends, canvas.SMALLEST_END])
+    margin = 0.05 * (high - low)
+    return low - margin, high + margin
 
 
 def _rows(
