@@ -166,7 +166,7 @@ def grow(folder: str) -> int:
 
 
 def target_cell(encoder: str, data: str) -> list[str]:
-    """A target cell of params/real-pretrained.yaml, of five tasks one after another; gives their names."""
+    """A target cell of params/real-pretrained.yaml, its tasks one after another; gives their names."""
     import torch
 
     from xlt_utils import paths

@@ -106,7 +106,7 @@ def differences(rendered: Path, kept: Path) -> list[str]:
         if name.endswith(".csv"):
             tables = [pd.read_csv(folder / name) for folder in (rendered, kept)]
             try:
-                pd.testing.assert_frame_equal(*tables, rtol=1e-5, atol=1e-12)
+                pd.testing.assert_frame_equal(*tables, rtol=1e-5, atol=1e-6)
             except AssertionError as error:
                 different.append(f"{name}: {error}")
     different += [

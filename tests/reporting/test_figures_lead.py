@@ -55,4 +55,4 @@ def test_a_bar_wider_than_any_score_does_not_flatten_the_rest(tmp_path):
     simulated.study(tmp_path / "s", truth=apart, tokens=(0,), languages=LANGUAGES, notebooks=False)
     figure = draw(gather_findings(tmp_path / "s"))
     low, high = figure.drawing.axes[0].get_xlim()
-    assert figure.data["visible"].max() > 1.5 and -1.2 < low < -0.9 and 0.9 < high < 1.2
+    assert figure.data["visible"].max() > 1.3 and -1.2 < low < -0.9 and 0.9 < high < 1.2

@@ -47,8 +47,9 @@ def five_findings(findings: Findings) -> list[Finding]:
 
 def short_interval(interval: Interval) -> str:
     """A difference with its 95 % CI in as few words as it takes."""
-    if interval.low != interval.low:  # NaN: one seed
-        return f"{number_text(interval.mean, '+')} (one seed, no interval)"
+    if interval.low != interval.low:  # NaN
+        why = "one seed, no interval" if interval.n == 1 else "runs failed, no interval"
+        return f"{number_text(interval.mean, '+')} ({why})"
     return f"{number_text(interval.mean, '+')} ({number_text(interval.low, '+')} to {number_text(interval.high, '+')})"
 
 

@@ -50,7 +50,10 @@ def gains_by_size(
             places = np.array([targets.index(target) + shift for target in rows["target"]])
             width = 6 if size == EXAMPLES and len(series) > 1 else 10
             axes.hlines(places, -rows["visible"], rows["visible"], color=BAND, linewidth=width, zorder=0.5)
-            canvas.interval_marks(axes, rows, "mean", places, marker, colour, arm)
+            is_bounded = np.isfinite(rows["low"].to_numpy(dtype=float))
+            for part, label in ((is_bounded, arm), (~is_bounded, "" if is_bounded.any() else arm)):
+                if part.any():
+                    canvas.interval_marks(axes, rows[part], "mean", places[part], marker, colour, label)
         axes.axvline(0, **canvas.DOTTED)
     panels[0].set_xlim(*_limits(data))
     canvas.label_rows(panels[0], targets)
