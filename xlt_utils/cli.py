@@ -44,7 +44,7 @@ def main(words: list[str] | None = None) -> int:
     if not words:
         print(FIRST_STEPS)
         return 2
-    arguments = _parser(words[0] if words else "").parse_args(words)
+    arguments = _parser(words[0]).parse_args(words)
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # a run has a line of progress of its own
     return exit_code(lambda: arguments.run(arguments))
 
@@ -158,19 +158,19 @@ def _say_what_would_run(study: "Study", grid: "list[Cell]", records: list[str]) 
 
 def _status(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.growth import find_archived
-    from xlt_utils.pipeline.status import status_rows, status_text
+    from xlt_utils.pipeline.status import look, status_rows, status_text
 
     while True:
         study, grid = _grid(arguments.study, writes_data=False)
         archived = find_archived(study, grid, arguments.records)
-        rows = status_rows(study.name, grid, archived)
+        seen = look(study.name, grid, archived)
         if arguments.json:
-            print(json.dumps({"study": study.name, "cells": rows}, indent=1), flush=True)
+            print(json.dumps({"study": study.name, "cells": status_rows(grid, seen)}, indent=1), flush=True)
         else:
             if arguments.watch and sys.stdout.isatty():
                 print("\x1b[H\x1b[2J", end="")  # the cursor to the top of an empty screen
-            print(status_text(study.name, grid, archived), flush=True)
-        if not arguments.watch or all(row["state"] == "done" for row in rows):
+            print(status_text(study.name, grid, archived, seen), flush=True)
+        if not arguments.watch or all(state.kind == "done" for state in seen.states.values()):
             return 0
         time.sleep(arguments.watch)
 

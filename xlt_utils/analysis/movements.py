@@ -31,7 +31,7 @@ def movement(sample: GridSample | None) -> Interval:
     paired by seed, language and item, as every contrast of the grid. Not measured where there are no two rungs."""
     if sample is None or (ends := movement_ends(sample)) is None:
         return NO_INTERVAL
-    return bootstrap.contrast_interval(sample, bare_cell(sample, ends[1]) - bare_cell(sample, ends[0]))
+    return bootstrap.contrast_interval(sample, _movement_weights(sample, ends))
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,14 @@ def pretraining_changes(samples: Mapping[str, GridSample]) -> dict[str, Pretrain
     changes = {}
     for target, sample in samples.items():
         if (ends := movement_ends(sample)) is not None:
-            weights = bare_cell(sample, ends[1]) - bare_cell(sample, ends[0])
-            visible = power.visible_effect(sample, weights)
-            changes[target] = PretrainingChange(ends, bootstrap.contrast_interval(sample, weights), visible)
+            visible = power.visible_effect(sample, _movement_weights(sample, ends))
+            changes[target] = PretrainingChange(ends, movement(sample), visible)
     return changes
+
+
+def _movement_weights(sample: GridSample, ends: tuple[int, int]) -> np.ndarray:
+    """The contrast (cells,) of the larger of two rungs of P over the smaller, without intermediate training."""
+    return bare_cell(sample, ends[1]) - bare_cell(sample, ends[0])
 
 
 def bare_cell(sample: GridSample, tokens: int) -> np.ndarray:

@@ -57,12 +57,32 @@ def cell_state(cell: cells.Cell, archived: Container[str] = (), queue: slurm.Que
     return CellState(kind, last.get("error") or "Killed: the runner ended before it could write why", log, seconds)
 
 
-def status_text(name: str, grid: list[cells.Cell], archived: dict[str, Archived] | None = None) -> str:
-    """The state of the study `name` as `xlt status` prints it: a row a phase, then each failure with its log, then what
-    `growth.find_archived` found and what has to be trained again."""
-    archived, queue = archived or {}, slurm.Queue(paths.RUNS / name)
+@dataclass(frozen=True)
+class StudyState:
+    """The state of every cell by its run folder, and the queue that was asked for all of them."""
+
+    states: dict[str, CellState]
+    queue: slurm.Queue
+
+
+def look(name: str, grid: list[cells.Cell], archived: Container[str] = ()) -> StudyState:
+    """Read the state of all cells of the study `name`, and ask Slurm once; `archived` as for `cell_state`."""
+    queue = slurm.Queue(paths.RUNS / name)
     queue.refresh()
-    states = {cell.folder: cell_state(cell, archived, queue) for cell in grid}
+    return StudyState({cell.folder: cell_state(cell, archived, queue) for cell in grid}, queue)
+
+
+def status_text(
+    name: str,
+    grid: list[cells.Cell],
+    archived: dict[str, Archived] | None = None,
+    seen: StudyState | None = None,
+) -> str:
+    """The state of the study `name` as `xlt status` prints it: a row a phase, then each failure with its log, then what
+    `growth.find_archived` found and what has to be trained again. `seen` is what `look` gave, if it was called."""
+    archived = archived or {}
+    seen = seen or look(name, grid, archived)
+    states, queue = seen.states, seen.queue
     phases = [phase for phase in paths.PHASES if any(cell.phase == phase for cell in grid)]
     counts = {phase: Counter(states[cell.folder].kind for cell in grid if cell.phase == phase) for phase in phases}
     kinds = [kind for kind in STATES if kind in ("done", "missing") or any(counts[phase][kind] for phase in phases)]
@@ -87,12 +107,10 @@ def status_text(name: str, grid: list[cells.Cell], archived: dict[str, Archived]
     return "\n".join(lines)
 
 
-def status_rows(name: str, grid: list[cells.Cell], archived: Container[str] = ()) -> list[dict[str, Any]]:
-    """The state of every cell of the study `name` as plain values, for other programs: phase, cell, hash, folder,
-    state, error, log and seconds."""
-    queue = slurm.Queue(paths.RUNS / name)
-    queue.refresh()
-    states = [(cell, cell_state(cell, archived, queue)) for cell in grid]
+def status_rows(grid: list[cells.Cell], seen: StudyState) -> list[dict[str, Any]]:
+    """The state of every cell as plain values, for other programs: phase, cell, hash, folder, state, error, log and
+    seconds."""
+    states = [(cell, seen.states[cell.folder]) for cell in grid]
     return [
         {"phase": cell.phase, "cell": cell.name, "hash": cell.hash, "folder": cell.folder}
         | {"state": state.kind, "error": state.error, "log": state.log, "seconds": state.seconds}

@@ -4,6 +4,7 @@ the same at length."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 from xlt_utils.analysis.intervals import Interval
@@ -47,7 +48,7 @@ def five_findings(findings: Findings) -> list[Finding]:
 
 def short_interval(interval: Interval) -> str:
     """A difference with its 95 % CI in as few words as it takes."""
-    if interval.low != interval.low:  # NaN
+    if isnan(interval.low):
         why = "one seed, no interval" if interval.n == 1 else "runs failed, no interval"
         return f"{number_text(interval.mean, '+')} ({why})"
     return f"{number_text(interval.mean, '+')} ({number_text(interval.low, '+')} to {number_text(interval.high, '+')})"
@@ -71,7 +72,7 @@ def _single_changes(findings: Findings) -> dict[str, Interval]:
 
 def _counts_text(intervals: Mapping, noun: str) -> str:
     """How many of some differences lie above 0 and how many below, by their 95 % CIs."""
-    if not any(interval.low == interval.low for interval in intervals.values()):
+    if all(isnan(interval.low) for interval in intervals.values()):
         return f"{count_of(len(intervals), noun)} measured, with one seed and no interval"
     above = sum(interval.low > 0 for interval in intervals.values())
     below = sum(interval.high < 0 for interval in intervals.values())

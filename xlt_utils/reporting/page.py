@@ -34,7 +34,16 @@ from xlt_utils.reporting.sentences import five_sentences
 TEMPLATES = Path(__file__).parent / "templates"
 LEADING = ("gains-by-size", "arms-by-targets")  # the figure of the first screen, the second where arms are too many
 # The figures in the order of the argument, those of an arm for the first one: each size, both, the arms, the languages.
-ARGUMENT = "curves-examples curves-tokens surface arms-by-targets gains-by-language gaps effective-robustness exchange"
+ARGUMENT = (
+    "curves-examples",
+    "curves-tokens",
+    "surface",
+    "arms-by-targets",
+    "gains-by-language",
+    "gaps",
+    "effective-robustness",
+    "exchange",
+)
 PAGE_ROWS = 1000  # rows of a long table on the page; the whole of it lies beside the page
 MOST_FIGURE_CHARACTERS = 3_500_000  # of all figures on the page, before the heaviest are drawn as dots
 FILTERS = {
@@ -166,9 +175,7 @@ def _figure_values(findings: Findings, figures: Sequence[Figure]) -> dict[str, A
     leading = next((figure for name in LEADING for figure in shown if figure.name == name), None)
     rest = [figure for figure in shown if figure is not leading]
     first_arm = findings.arms[0]
-    ordered = [
-        figure for stem in ARGUMENT.split() for figure in rest if figure.name in (stem, figure_name(stem, first_arm))
-    ]
+    ordered = [figure for stem in ARGUMENT for figure in rest if figure.name in (stem, figure_name(stem, first_arm))]
     more = [figure for figure in rest if figure not in ordered]
     return {
         "leading": leading,

@@ -83,20 +83,16 @@ def _rows(
 ) -> pd.DataFrame:
     """The tidy rows of the figure: a gain by target and arm, then a change by target."""
     rows = [
-        {"size": EXAMPLES, "target": verdict.target, "arm": verdict.arm, **_interval(verdict.gain)}
+        {"size": EXAMPLES, "target": verdict.target, "arm": verdict.arm, **vars(verdict.gain)}
         | {"visible": verdict.power.visible if verdict.power else np.nan}
         for verdict in verdicts
         if verdict.arm in series and verdict.gain.n
     ]
     rows += [
-        {"size": TOKENS, "target": target, "arm": "", **_interval(change.change), "visible": change.visible}
+        {"size": TOKENS, "target": target, "arm": "", **vars(change.change), "visible": change.visible}
         for target, change in changes.items()
     ]
     return canvas.single_targets(pd.DataFrame(rows, columns=COLUMNS)).reset_index(drop=True)
-
-
-def _interval(interval) -> dict[str, float]:
-    return {name: getattr(interval, name) for name in ("mean", "low", "high", "n")}
 
 
 def _styles(series: Sequence[str], controls: Sequence[str]) -> list[tuple]:
