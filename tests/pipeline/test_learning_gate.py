@@ -7,13 +7,13 @@ import pytest
 from small_study import GOOD, grid, load
 
 from xlt_utils import paths
-from xlt_utils.pipeline import runner, scheduler
+from xlt_utils.pipeline import runner, scheduler, slurm
 from xlt_utils.pipeline.learning_gate import gate_cells, judge_gate
 
 
 def test_a_gate_whose_cells_fail_is_not_judged(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    engine = SimpleNamespace(run=lambda *_: None)  # every cell failed
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
+    engine = SimpleNamespace(run=lambda *_: None, queue=slurm.Queue(tmp_path))  # every cell failed
     assert scheduler._pass_gate(load(tmp_path), grid(tmp_path), engine) == runner.RAISED
     assert "cannot be judged" in capsys.readouterr().err
 
