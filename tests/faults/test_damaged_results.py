@@ -2,8 +2,10 @@
 makes it again. A real study, the smallest that has every phase."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from machine import Machine
 from processes import attempt
@@ -13,7 +15,7 @@ from tiny_notebooks import RECORD, write_params
 from xlt_utils import paths
 from xlt_utils.code_hash import notebook_code_hash
 from xlt_utils.files import read_json, write_json
-from xlt_utils.pipeline import doctor, growth, runner
+from xlt_utils.pipeline import doctor, growth, rendering, runner
 from xlt_utils.pipeline.archive import ARCHIVE, pack_records
 from xlt_utils.records.record import RecordFault, read_record, sealed, write_predictions, write_record
 from xlt_utils.study import cells
@@ -84,6 +86,20 @@ def test_a_page_of_other_records_is_drawn_again(machine):
     machine.xlt("report", study)
     assert 'name="shows"' in right and page.read_text(encoding="utf-8").split("<body>")[0] == right.split("<body>")[0]
     assert not [*page.parents[1].glob(".*")]  # nothing half written is left
+
+
+def test_two_reports_at_once_leave_one_whole_page(machine):
+    (machine.folder / "smaller").mkdir()
+    smaller = shutil.move(machine.study("[0]"), machine.folder / "smaller")  # a study of one rung, of the same name
+    with ThreadPoolExecutor() as pool:
+        reports = [pool.submit(machine.xlt, "report", study) for study in (smaller, machine.study("[0]", RUNGS))]
+    assert all("report: " in report.result() for report in reports)
+    shown = rendering.shown_by(machine.published / "index.html")
+    params = read_json(machine.folder / "runs" / "tiny" / "report" / f"tiny-{shown}" / "params.json")
+    drawn = pd.read_parquet(machine.published / "results.parquet").folder.map(lambda folder: Path(folder).name)
+    scored = {Path(path).name for path in params["parameters"]["cells"] if "/pretrain/" not in path}
+    assert scored == set(drawn)
+    assert not [*machine.published.parent.glob(".*")]  # nothing half written is left
 
 
 @pytest.mark.parametrize("moment", ["before", "while"])
