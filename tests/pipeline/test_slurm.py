@@ -3,16 +3,17 @@ terminal, and no job submitted twice; what dies before a cell's runner begins is
 Snakemake's plugin for it on one machine. What has to survive is real training, params/tiny.yaml with one size a phase;
 the rest is tried beside it on the grid of tiny notebooks, for both mostly wait."""
 
+import concurrent.futures
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,6 @@ def survive(cluster, folder, world, others):
         hold.mkdir()
         for phase in ("pretrain", "intermediate", "target"):
             (hold / phase).touch()
-        here = scene.start("run", "--jobs", "1", runs="runs-here")
         terminal = slurm_study.Terminal(*scene.command(**{slurm_study.HOLD: str(hold)}))
         steps = lambda: (scene.cell(PRETRAIN) / "steps.txt").read_text().splitlines()  # noqa: E731
         wait_for(lambda: scene.has_begun(PRETRAIN, 1) and (scene.cell(PRETRAIN) / "steps.txt").exists())
@@ -156,6 +156,9 @@ def survive(cluster, folder, world, others):
         now = time.strftime("%Y-%m-%dT%H:%M:%S")
         cluster.slurm("scontrol", "update", f"JobId={left['s0-p30k']}", f"EndTime={now}")
         others.set()
+        (folder / "runs-here" / "tiny").mkdir(parents=True)
+        shutil.copy(folder / "runs" / "tiny" / "plan.json", folder / "runs-here" / "tiny")  # measured once
+        here = scene.start("run", "--jobs", "100", runs="runs-here")
         again = scene.start(**{slurm_study.HOLD: str(hold)})
         wait_for(lambda: "waiting for 1 job of an earlier run" in printed(again))
         wait_for(lambda: scene.attempts(PRETRAIN)[0]["status"] == "stopped")
@@ -231,14 +234,14 @@ def results(world, tmp_path_factory):
     with (
         tempfile.TemporaryDirectory(prefix="slurm-") as folder,
         slurm_cluster.Cluster(Path(folder)) as cluster,
-        ThreadPoolExecutor() as pool,
+        concurrent.futures.ThreadPoolExecutor() as pool,
     ):
         scenes = [survive, die_early, interrupt, be_refused]
         futures = [
             pool.submit(scene, cluster, tmp_path_factory.mktemp(scene.__name__), world, others) for scene in scenes
         ]
         futures[0].add_done_callback(lambda _: others.set())  # if it fails, the others still begin
-        wait_for(lambda: all(future.done() for future in futures))
+        concurrent.futures.wait(futures)
         ended = cluster.ended("xlt-")
     return dict(zip((scene.__name__ for scene in scenes), futures, strict=True)) | {"ended": ended}
 

@@ -275,7 +275,7 @@ def stop_on_signals() -> Iterator[None]:
 
 
 def _leave_terminal() -> None:
-    """Let what is still said go nowhere where the terminal is gone: a write to it fails, in the midst of clearing up."""
+    """Let what is still said go nowhere where the terminal is gone: a write to it would end the clearing up."""
     for descriptor in (1, 2):
         with suppress(OSError):  # closed
             if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
