@@ -24,9 +24,9 @@ test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 5 tests
 	@$(BIN)/python -m pytest notebooks
 
-# A study on a real Slurm cluster, and the explorer in a real JupyterLab: minutes each.
+# The explorer in a real JupyterLab: minutes.
 systems: install
-	@$(BIN)/python -m pytest -m systems tests/pipeline/test_slurm.py tests/reporting/test_explore_in_lab.py
+	@$(BIN)/python -m pytest -m systems tests/reporting/test_explore_in_lab.py
 
 # Forty kills of a small study at random moments.
 storm: install

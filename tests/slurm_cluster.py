@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
@@ -30,10 +32,12 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SlurmdParameters=config_overrides
-SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=1
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=1
 MpiDefault=none
 ReturnToService=2
-KillWait=10
+KillWait=2
+JobCompType=jobcomp/filetxt
+JobCompLoc={folder}/ended.txt
 MailProg=/bin/true
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=64000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
@@ -57,7 +61,8 @@ class Cluster:
     """
 
     def __init__(self, folder: Path, cores: int = 4):
-        self.folder, self.cores, self.daemons = folder, cores, []
+        self.folder, self.cores = folder, cores
+        self.daemons: dict[str, subprocess.Popen] = {}
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}{os.pathsep}{PLACES}"}
 
     def __enter__(self) -> "Cluster":
@@ -96,7 +101,7 @@ class Cluster:
             deadline = time.time() + 20
             while self.slurm("squeue", "--noheader") and time.time() < deadline:
                 time.sleep(0.2)
-        for daemon in reversed(self.daemons):
+        for daemon in reversed(self.daemons.values()):
             daemon.terminate()
             try:
                 daemon.wait(10)
@@ -105,13 +110,29 @@ class Cluster:
                 daemon.wait()
 
     def _start(self, name: str, *options: str) -> None:
-        with open(self.folder / f"{name}.log", "wb") as log:
+        with open(self.folder / f"{name}.log", "ab") as log:
             command = [shutil.which(name, path=PLACES), *options]
-            self.daemons.append(
-                subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | self.environment
-                )
+            self.daemons[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | self.environment
             )
+
+    @contextmanager
+    def without_controller(self) -> Iterator[None]:
+        """A while in which slurmctld is dead, by SIGKILL; what it had written is where the next one begins."""
+        self.daemons["slurmctld"].kill()
+        self.daemons["slurmctld"].wait()
+        yield
+        self._start("slurmctld", "-D")
+        wait_for(lambda: self.slurm("sinfo", "--noheader", "--format=%T").startswith(("idle", "mix", "alloc")))
+
+    def ended(self, name: str) -> list[dict[str, str]]:
+        """The jobs that are over and whose names begin so, from the controller's list of them, in Slurm's own words."""
+        rows = [dict(word.partition("=")[::2] for word in line.split()) for line in self._read_ended().splitlines()]
+        return [row for row in rows if row["Name"].startswith(name)]
+
+    def _read_ended(self) -> str:
+        file = self.folder / "ended.txt"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def slurm(self, *command: str) -> str:
         """What a command of Slurm prints; its complaints too."""

@@ -53,10 +53,10 @@ def test_the_first_error_of_a_log_is_found_with_what_follows_it():
         "  out = 'b': must be",
         "RuleException:",
     ]
-    assert engine_log.first_error(log) == "a/params.json: 1 fault; no kernel was started out = 'b': must be"
+    assert engine_log.why_ended(log) == "a/params.json: 1 fault; no kernel was started out = 'b': must be"
     trace = ["Traceback (most recent call last):", "  File x", "FileNotFoundError: [Errno 2] No such file: '/home'"]
-    assert engine_log.first_error(trace) == "FileNotFoundError: [Errno 2] No such file: '/home'"
-    assert engine_log.first_error(["one", "two", "three", "four"]) == "two three four"
+    assert engine_log.why_ended(trace) == "FileNotFoundError: [Errno 2] No such file: '/home'"
+    assert engine_log.why_ended(["one", "two", "three", "four"]) == "two three four"
 
 
 def test_a_clock_that_was_set_back_stops_nothing(tmp_path):

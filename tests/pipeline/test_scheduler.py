@@ -183,3 +183,19 @@ def test_a_profile_says_how_many_jobs_a_cluster_gets(tmp_path):
         profiles.read_profile(str(tmp_path))
     with pytest.raises(Fault, match=r"no such profile.*slurm"):
         profiles.read_profile("slrum")
+
+
+@pytest.mark.parametrize("bad", ['"', "$", "`", "\\", "%", "\n"])
+def test_a_path_that_slurms_plugin_breaks_is_refused_before_anything_is_submitted(tmp_path, monkeypatch, bad):
+    pytest.importorskip(profiles.SLURM_PLUGIN)
+    monkeypatch.setattr(profiles.paths, "RUNS", tmp_path / "it's a {folder}, é")
+    assert profiles.read_profile("slurm").is_slurm
+    monkeypatch.setattr(profiles.paths, "RUNS", tmp_path / f"a{bad}b")
+    with pytest.raises(Fault) as fault:
+        profiles.read_profile("slurm")
+    assert "the path of XLT_RUNS" in str(fault.value) and f"has a {bad!r}" in str(fault.value)
+    assert profiles.read_profile("local").is_local  # goes through no shell
+    monkeypatch.setattr(profiles.paths, "RUNS", tmp_path)
+    monkeypatch.setattr(sys, "executable", "/a folder/python")
+    with pytest.raises(Fault, match=r"the path of Python, /a folder/python, has a ' '"):
+        profiles.read_profile("slurm")

@@ -6,24 +6,19 @@ import time
 from pathlib import Path
 
 from xlt_utils.pipeline import slurm
+from xlt_utils.pipeline.log_errors import first_error
 
-# What began to go wrong in a log: an exception with its message, a fault of ours, the shell or the system refusing
-ERROR = re.compile(r"^\w*(Error|Exception|Exit)\b.*: |: \d+ faults?; |not found$|: Permission denied|No space left")
 REFUSED = re.compile(r"sbatch failed\. The error message was '(.*?)'\.$", re.S | re.M)
 # So long without a job in the queue or a word in its log, Snakemake waits for jobs that Slurm has forgotten: it asks
 # every three minutes at least, and waits a minute for files.
 LOST_SECONDS = 420.0
 
 
-def first_error(lines: list[str]) -> str:
-    """The first error that a log of Snakemake states, with the line after it, where what is wrong may stand; else its
-    last lines. What Slurm refused goes before all else."""
+def why_ended(lines: list[str]) -> str:
+    """Why Snakemake ended, from its log: what Slurm refused goes before all else."""
     if refused := REFUSED.search("\n".join(lines)):
         return f"Slurm took no job: {' '.join(refused[1].split())}"
-    for number, line in enumerate(lines):
-        if ERROR.search(line):
-            return " ".join(text.strip() for text in lines[number : number + 2])
-    return " ".join(text.strip() for text in lines[-3:])
+    return first_error(lines, following=1)
 
 
 class ClusterWatch:

@@ -2,6 +2,8 @@
 of another, goes in; what `xlt run` needs to know of it comes out. Snakemake itself reads all the rest."""
 
 import importlib.util
+import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from xlt_utils.errors import Fault, did_you_mean
 
 PACKAGED = paths.ROOT / "workflow" / "profiles"
 SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
+# What does not pass the plugin's two shells: it puts paths between quotes, and leaves Python's bare
+BAD_IN_PATHS = re.compile(r"""["$`\\%\n]""")
+BAD_IN_PYTHON = re.compile(r"""["$`\\%\s'&;|<>()*?#!~\[\]{}]""")
 
 
 @dataclass(frozen=True)
@@ -52,4 +57,17 @@ def read_profile(name: str) -> Profile:
         )
     if executor == "slurm" and not importlib.util.find_spec(SLURM_PLUGIN):
         raise Fault(f"{file}: Snakemake needs its plugin for Slurm: `pip install -c constraints.txt -e '.[slurm]'`")
+    if executor == "slurm":
+        _check_paths()
     return Profile(folder.absolute(), executor, None if executor == "local" else jobs)
+
+
+def _check_paths() -> None:
+    """Raise Fault where a path has what Snakemake's plugin for Slurm breaks: its jobs would die, or write elsewhere."""
+    places = [("the project", paths.ROOT, BAD_IN_PATHS), ("XLT_RUNS", paths.RUNS, BAD_IN_PATHS)]
+    for name, path, bad in (*places, ("Python", sys.executable, BAD_IN_PYTHON)):
+        if match := bad.search(str(path)):
+            raise Fault(
+                f"--profile slurm: the path of {name}, {path}, has a {match[0]!r}, which Snakemake's plugin for Slurm "
+                "does not bring to a job; nothing was submitted: move it to a folder whose path has none"
+            )

@@ -8,13 +8,14 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,8 @@ def stop_on_signals() -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         for caught in handlers:
             signal.signal(caught, signal.SIG_IGN)
+        if number == signal.SIGHUP:
+            _leave_terminal()
         raise Stopped(128 + number)
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
@@ -269,6 +272,15 @@ def stop_on_signals() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+    """Let what is still said go nowhere where the terminal is gone: a write to it would end the clearing up."""
+    for descriptor in (1, 2):
+        with suppress(OSError):  # closed
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
+                with open(os.devnull, "wb") as nowhere:
+                    os.dup2(nowhere.fileno(), descriptor)
 
 
 def utc_time(seconds: float) -> str:

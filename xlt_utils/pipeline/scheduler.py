@@ -317,7 +317,7 @@ def _run_grid(
         line.end()
         _write_run_totals(folder, plan, began, sum(is_done(cell.folder, cell.hash) for cell in missing))
     if process.returncode and not line.failed:
-        error = engine_log.first_error(path.read_text(encoding="utf-8", errors="replace").splitlines())
+        error = engine_log.why_ended(path.read_text(encoding="utf-8", errors="replace").splitlines())
         print(f"the engine ended before a cell could say why: {error}\n  log: {paths.relative(path)}", file=sys.stderr)
 
 

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlt_utils.errors import Fault
+from xlt_utils.pipeline.log_errors import first_error
 
 LOGS = "slurm_logs"  # below a study's run folder: rule_<phase>/<cell>/<job>.log, as Snakemake's plugin names them
 STARTED = ".job"  # in a cell's run folder: the last job whose runner began
 ASK_SECONDS = 10.0  # between two questions to the queue
 ANSWER_SECONDS = 60.0  # that an answer may take: a busy controller is slow
 COMMENT = re.compile(r"rule_([a-z]+)_wildcards_(\S+)")  # that the plugin gives a job
-# What began to go wrong in the log of a job: the shell, Slurm, or a program that could not start
-ERROR = re.compile(r"error: |^\w*(Error|Exception)\b|not found$|No such file|Permission denied|No space left", re.I)
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class Queue:
             self.refresh(0)  # it may have begun after the last answer
             if not self.is_known or self.error or cell in self.jobs or self._has_begun(cell, log):
                 return None
-            self._dead[log] = first_error(log)
+            self._dead[log] = _what_killed(log)
         return log, self._dead[log]
 
     def _has_begun(self, cell: str, log: Path) -> bool:
@@ -138,14 +137,12 @@ class Queue:
         return ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
 
 
-def first_error(log: Path) -> str:
-    """The first error in the log of a job, else its last lines."""
+def _what_killed(log: Path) -> str:
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        text = log.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         return str(error)
-    line = next((line for line in lines if ERROR.search(line)), " ".join(lines[-3:]))
-    return " ".join(line.split())[:500] or "its log is empty"
+    return first_error(text.strip().splitlines()) or "its log is empty"
 
 
 def options(folder: Path) -> list[str]:
