@@ -10,7 +10,7 @@ from ruamel.yaml import YAML, YAMLError
 from xlt_utils import paths
 from xlt_utils.errors import Fault, did_you_mean
 
-PACKAGED = paths.ROOT / "workflow" / "profiles"
+PACKAGED = paths.SHIPPED / "workflow" / "profiles"
 SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
 
 
@@ -51,5 +51,6 @@ def read_profile(name: str) -> Profile:
             f"{file}: `jobs:` has to say how many jobs may be in the queue at a time, such as 100, not {jobs!r}"
         )
     if executor == "slurm" and not importlib.util.find_spec(SLURM_PLUGIN):
-        raise Fault(f"{file}: Snakemake needs its plugin for Slurm: `pip install -c constraints.txt -e '.[slurm]'`")
+        install = "make install" if paths.IS_CLONE else "pip install 'xlt-utils[slurm]'"
+        raise Fault(f"{file}: Snakemake needs its plugin for Slurm: `{install}`")
     return Profile(folder.absolute(), executor, None if executor == "local" else jobs)
