@@ -142,7 +142,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not hasattr(os, "fork"):
         raise Fault(
             "xlt run: needs Linux or macOS, for its cells are forks; on Windows it runs in WSL. What only reads works "
-            "here: xlt check, plan, status, list, report, explore, merge, score"
+            "here: xlt list, check, status, report"
         )
     from xlt_utils.pipeline import scheduler
     from xlt_utils.pipeline.plan import Plan, plan_for_run
