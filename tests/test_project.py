@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import slurm_cluster
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -44,6 +45,21 @@ def test_continuous_integration_installs_the_packages_of_a_cluster():
     assert f'packages="{packages}"' in script and subprocess.run(["bash", "-n", ROOT / ".ci" / "run"]).returncode == 0
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(project["slurm"]) <= set(project["test"])
+
+
+def test_pip_resolves_what_environment_names(tmp_path):
+    """As conda has pip do it: from a file of requirements beside environment.yml and constraints.txt. What is installed
+    here was resolved for pyproject.toml, so that pip needs no index, or says what contradicts what."""
+    content = YAML(typ="safe").load(ROOT / "environment.yml")
+    *packages, by_pip = content["dependencies"]
+    assert content["channels"] == ["conda-forge"] and packages == ["python=3.11", "pip"]
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("\n".join(by_pip["pip"]))
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--no-build-isolation"]
+    shutil.copy(ROOT / "constraints.txt", tmp_path)
+    done = subprocess.run([*command, "-r", requirements], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^Would install xlt-utils-[\d.]+$", done.stdout, re.M), done.stdout
 
 
 def test_environment_has_the_packages_that_the_study_is_built_on():

@@ -32,10 +32,11 @@ REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, e
 UNREAD = "not read"  # the fingerprint of data that a command does not look at
 FIRST_STEPS = """usage: xlt COMMAND ...; `xlt --help` lists the commands. To begin:
 
-  xlt list                      the studies of this folder
-  xlt plan params/demo.yaml     what a study will run and cost
-  xlt run params/demo.yaml      run it, on embedded data, then look at report/demo/index.html
-  xlt status params/demo.yaml   what is done, running, failed and missing"""
+  xlt init mystudy                begin a study: a file to change, and a README beside it
+  xlt plan mystudy/study.yaml     what it will run and cost
+  xlt run mystudy/study.yaml      run it, on embedded data, then look at report/mystudy/index.html
+  xlt status mystudy/study.yaml   what is done, running, failed and missing
+  xlt list                        the studies of this folder"""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -45,6 +46,10 @@ def main(words: list[str] | None = None) -> int:
         print(FIRST_STEPS)
         return 2
     arguments = _parser(words[0]).parse_args(words)
+    from xlt_utils import paths
+
+    if not paths.IS_CLONE:
+        os.environ["XLT_ROOT"] = str(paths.ROOT)  # for processes in other folders
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # a run has a line of progress of its own
     return exit_code(lambda: arguments.run(arguments))
 
@@ -64,6 +69,16 @@ def exit_code(command: Callable[[], int]) -> int:
         return 65
     except KeyboardInterrupt:
         return 130
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from xlt_utils import paths
+    from xlt_utils.pipeline.new_study import write_study
+
+    file = paths.relative(write_study(arguments.folder, arguments.example))
+    print(f"{file}: a study begun from the example {arguments.example}; README.md beside it says what to do with it")
+    print(f"next: xlt run {file}")
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -124,6 +139,11 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if not hasattr(os, "fork"):
+        raise Fault(
+            "xlt run: needs Linux or macOS, for its cells are forks; on Windows it runs in WSL. What only reads works "
+            "here: xlt list, check, status, report"
+        )
     from xlt_utils.pipeline import scheduler
     from xlt_utils.pipeline.plan import Plan, plan_for_run
     from xlt_utils.pipeline.profiles import read_profile
@@ -179,8 +199,13 @@ def _list(arguments: argparse.Namespace) -> int:
     from xlt_utils import paths
     from xlt_utils.study import study_file
 
+    folders = {arguments.folder: "*.yaml"} if arguments.folder else {"params": "*.yaml", ".": "*/study.yaml"}
+    files = [file for folder, pattern in folders.items() for file in sorted(Path(folder).glob(pattern))]
+    if not files:
+        print(f"no study file in {arguments.folder or 'this folder'}; `xlt init mystudy` begins a study")
+        return 0
     print(f"{'study':<18}{'seeds':>6}{'records':>9}  file")
-    for file in sorted(Path(arguments.folder).glob("*.yaml")):
+    for file in files:
         try:
             study = study_file.load_study(str(file))
         except Fault:
@@ -333,6 +358,10 @@ def _parser(first: str) -> argparse.ArgumentParser:
     study = ("STUDY", "a study file, such as params/demo.yaml")
     jobs: dict[str, Any] = {"type": _positive, "metavar": "N", "help": "cells at a time (default: all cores)"}
 
+    text = "begin a study: a study file to change, and a README beside it"
+    command = add("init", _init, ("FOLDER", "where to; its name becomes the study's"), text)
+    text = "the example study that it begins from (default: %(default)s); a wrong name lists all"
+    command.add_argument("--example", default="demo", metavar="NAME", help=text)
     command = add("check", _check, study, "look for everything in a study that could fail later")
     text = "the study file alone; lists the data sets and checkpoints that are not looked for"
     command.add_argument("--offline", action="store_true", help=text)
@@ -374,7 +403,7 @@ def _parser(first: str) -> argparse.ArgumentParser:
     text = "list the studies of a folder: their seeds, the records of their runs, their pages"
     command = commands.add_parser("list", help=text, description=text)
     command.add_argument(
-        "folder", nargs="?", default="params", metavar="FOLDER", help="of study files (default: params)"
+        "folder", nargs="?", metavar="FOLDER", help="of study files (default: params/, and study.yaml of each folder)"
     )
     command.set_defaults(run=_list)
     argument = ("STUDY", "a study file, or the folder of a published report")

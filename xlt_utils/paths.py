@@ -1,10 +1,17 @@
-"""Where files are: the folders of the project, the runs, the reports and the notebooks. Paths in parameters and records
-are relative to the project, so that a study can move to another machine."""
+"""Where files are: the project's folder with its runs and reports, and the notebooks, workflow and example studies that
+come with the package. Paths in parameters and records are relative to the project, so that a study can move to another
+machine."""
 
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel has `notebooks`, `params` and `workflow` inside the package, a clone beside it.
+IS_CLONE = not (_PACKAGE / "shipped").is_dir()
+SHIPPED = _PACKAGE.parent if IS_CLONE else _PACKAGE / "shipped"
+# The project: the clone, or the folder in which `xlt` is called. What `xlt` then starts in other folders, such as the
+# engine in that of its runs, has it from XLT_ROOT.
+ROOT = SHIPPED if IS_CLONE else Path(os.environ.get("XLT_ROOT", "")).absolute()
 # Tests and clusters move these.
 RUNS = ROOT / os.environ.get("XLT_RUNS", "runs")
 REPORTS = ROOT / os.environ.get("XLT_REPORT", "report")
@@ -25,6 +32,13 @@ def relative(path: str | Path) -> str:
 
 
 def notebook(phase: str) -> str:
-    """The notebook of a phase; `XLT_NOTEBOOKS` names another folder of them (tests do)."""
+    """The name of a phase's notebook; `XLT_NOTEBOOKS` names another folder of them (tests do)."""
     folder = os.environ.get("XLT_NOTEBOOKS", "notebooks")
     return relative(Path(folder) / f"0{PHASES.index(phase) + 1}_{phase}.ipynb")
+
+
+def notebook_file(name: str | Path) -> Path:
+    """The file of a notebook that parameters or `notebook` name: one that comes with the package, else the project's
+    own."""
+    shipped = SHIPPED / name
+    return shipped if shipped.is_file() else resolve(name)

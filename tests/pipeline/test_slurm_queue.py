@@ -1,14 +1,12 @@
 """What is read from Slurm's queue and from the logs of its jobs, with a `squeue` that says what a test wants."""
 
-import errno
-import fcntl
 import os
 import time
 
 import pytest
 
 from xlt_utils.errors import Fault
-from xlt_utils.pipeline import engine_log, locks, slurm
+from xlt_utils.pipeline import engine_log, slurm
 from xlt_utils.pipeline.status import status_text
 from xlt_utils.study.cells import write_params
 
@@ -112,15 +110,6 @@ def test_an_engine_whose_jobs_slurm_has_forgotten_is_lost(folder, squeue, monkey
     queue.jobs = {}
     watch.active -= 1000
     assert watch.is_lost()
-
-
-def test_a_disk_without_locks_stops_nothing(tmp_path, monkeypatch):
-    def refuse(file, kind):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    with open(tmp_path / "lock", "w") as file:
-        monkeypatch.setattr(fcntl, "flock", refuse)
-        locks.lock(file, fcntl.LOCK_EX)
 
 
 def test_status_counts_what_is_queued_and_says_why(tmp_path, squeue, monkeypatch):

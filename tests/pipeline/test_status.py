@@ -1,6 +1,5 @@
 """Status and progress: read from the run folders alone, and right at every stage of a cell's life."""
 
-import fcntl
 import io
 
 import pytest
@@ -8,7 +7,7 @@ from small_study import grid
 
 from xlt_utils import paths
 from xlt_utils.files import write_json
-from xlt_utils.pipeline import progress, status
+from xlt_utils.pipeline import locks, progress, status
 from xlt_utils.records.record import write_record
 from xlt_utils.study import cells
 
@@ -38,7 +37,7 @@ def test_the_states_of_a_cell(cell):
     assert status.cell_state(cell) == status.CellState("failed", "ValueError: x", log, 2.0)
     attempt(cell, 2, status="running")
     with open(paths.resolve(cell.folder) / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        locks.lock(lock)
         assert status.cell_state(cell).kind == "running"
     # nobody holds the lock: that runner was killed
     assert status.cell_state(cell).kind == "stopped" and status.cell_state(cell).error.startswith("Killed")

@@ -16,7 +16,7 @@ from xlt_utils.pipeline.archive import ARCHIVE, unpack_all
 from xlt_utils.reporting.explore.frame import OpenStudy
 from xlt_utils.reporting.findings import Findings, gather_findings
 
-NOTEBOOK = paths.ROOT / "notebooks" / "explore.ipynb"
+NOTEBOOK = paths.SHIPPED / "notebooks" / "explore.ipynb"
 
 
 class NothingToExplore(Fault):

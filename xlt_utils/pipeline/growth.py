@@ -2,7 +2,6 @@
 because their weights are needed and gone. A study's cells and archives go in; run folders with the archived records,
 and what there is to say about them, come out."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,8 +36,8 @@ def alone(study: str) -> Iterator[None]:
     """A context in which no other command changes the study's runs. Raises BlockingIOError while one does."""
     folder = paths.RUNS / study
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        locks.lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(folder / ".lock", "ab") as lock:
+        locks.lock(lock, waits=False)
         yield
 
 

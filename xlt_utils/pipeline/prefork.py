@@ -34,7 +34,8 @@ PRELOADED_MODULES = (
     "IPython.core.debugger",
     "IPython.extensions.storemagic",
 )
-RELAYED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Windows has no SIGHUP, and no forks: there `xlt run` is refused, and what reads results imports this all the same.
+STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 TERMINATED = 128 + signal.SIGTERM  # the exit code of a client whose server or parent is gone
 
 
@@ -74,7 +75,7 @@ def run_client(server: str, target: str, arguments: list[str]) -> int:
         connection.connect(server)
         socket.send_fds(connection, [b"x"], [0, 1, 2])
         connection.sendall(json.dumps(request).encode() + b"\n")
-        for number in RELAYED_SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, lambda number, frame: connection.send(bytes([number])))
         has_started = connection.recv(1) == b"+"
     except OSError:
@@ -82,7 +83,7 @@ def run_client(server: str, target: str, arguments: list[str]) -> int:
     if not has_started:
         if has_server and not os.path.exists(server):  # it ended with `xlt`, and nobody waits for this cell
             return TERMINATED
-        for number in RELAYED_SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         command = _cold_command(target, *arguments)
         os.execv(command[0], command)
@@ -240,7 +241,7 @@ def _run_in_fork(request: dict, streams: list[int], inherited: list[socket.socke
         os.setsid()
         end_with_parent(signal.SIGKILL)
         signal.set_wakeup_fd(-1)
-        for number in (*RELAYED_SIGNALS, signal.SIGCHLD):
+        for number in (*STOP_SIGNALS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for connection in inherited:

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML, YAMLError
 from xlt_utils import paths
 from xlt_utils.errors import Fault, did_you_mean
 
-PACKAGED = paths.ROOT / "workflow" / "profiles"
+PACKAGED = paths.SHIPPED / "workflow" / "profiles"
 SLURM_PLUGIN = "snakemake_executor_plugin_slurm"
 # What does not pass the plugin's two shells: it puts paths between quotes, and leaves Python's bare
 BAD_IN_PATHS = re.compile(r"""["$`\\%\n]""")
@@ -56,7 +56,8 @@ def read_profile(name: str) -> Profile:
             f"{file}: `jobs:` has to say how many jobs may be in the queue at a time, such as 100, not {jobs!r}"
         )
     if executor == "slurm" and not importlib.util.find_spec(SLURM_PLUGIN):
-        raise Fault(f"{file}: Snakemake needs its plugin for Slurm: `pip install -c constraints.txt -e '.[slurm]'`")
+        install = "make install" if paths.IS_CLONE else "pip install 'xlt-utils[slurm]'"
+        raise Fault(f"{file}: Snakemake needs its plugin for Slurm: `{install}`")
     if executor == "slurm":
         _check_paths()
     return Profile(folder.absolute(), executor, None if executor == "local" else jobs)

@@ -1,6 +1,5 @@
 """The report's cell, run where the page does not show yet what it should. A cell goes in, an exit code comes out."""
 
-import fcntl
 import re
 from pathlib import Path
 
@@ -23,8 +22,8 @@ def render(cell: Cell, kernel: str) -> int:
     page = paths.resolve(cell.parameters["report"]) / "index.html"
     folder = paths.resolve(cell.folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / ".lock", "w") as lock:
-        locks.lock(lock, fcntl.LOCK_EX)
+    with open(folder.parent / ".lock", "ab") as lock:
+        locks.lock(lock)
         if shown_by(page) != cell.hash:
             (folder / "record.json").unlink(missing_ok=True)
         code = runner.DONE if is_done(cell.folder, cell.hash) else runner.run_cell(write_params(cell), kernel)

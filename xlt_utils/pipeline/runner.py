@@ -3,11 +3,12 @@ notebook and log of every attempt and ends every process that it started. Only t
 calls a notebook completed even after its kernel was killed, or after `sys.exit(0)` in a cell."""
 
 import datetime
-import fcntl
 import os
+import platform
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -62,8 +63,8 @@ def run_cell(path: str | Path, kernel: str = "python3", limit: float | None = No
     path = Path(path).absolute()
     params, folder = parameters.read_params(path), path.parent
     slurm.note_start(folder)
-    with open(folder / ".lock", "w") as lock:
-        locks.lock(lock, fcntl.LOCK_EX)  # a second runner waits here, and then finds the record
+    with open(folder / ".lock", "ab") as lock:
+        locks.lock(lock)  # a second runner waits here, and then finds the record
         remove_halves(folder)
         if is_done(folder, params["hash"]):
             print(f"{paths.relative(folder)}: done before")
@@ -96,14 +97,7 @@ def remove_halves(folder: Path) -> None:
 
 def is_running(folder: str | Path) -> bool:
     """Whether a runner is at work in a run folder."""
-    try:
-        with open(paths.resolve(folder) / ".lock") as lock:
-            locks.lock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False
+    return locks.is_held(paths.resolve(folder) / ".lock")
 
 
 def _attempt(folder: Path, params: dict[str, Any], kernel: str, limit: float | None) -> int:
@@ -114,7 +108,7 @@ def _attempt(folder: Path, params: dict[str, Any], kernel: str, limit: float | N
     attempt.mkdir(parents=True)
     began = time.time()
     state: dict[str, Any] = {"started": utc_time(began), "ended": None, "seconds": None, "status": "running"}
-    state |= {"exit": None, "error": None, "pid": os.getpid(), "host": os.uname().nodename}
+    state |= {"exit": None, "error": None, "pid": os.getpid(), "host": platform.node()}
     state |= {key: os.environ[name] for key, name in ENGINE_VARIABLES.items() if name in os.environ}
     write_json(attempt / "attempt.json", state)
     with stop_on_signals():
@@ -147,7 +141,7 @@ def _unusable_input(params: dict[str, Any]) -> str:
 def _changed_code(params: dict[str, Any]) -> str:
     """Whether the code on the disk is another than the cell's hash covers: then what is computed is not what the record
     would say."""
-    notebook = paths.resolve(params["notebook"])
+    notebook = paths.notebook_file(params["notebook"])
     try:
         if "code" not in params or notebook_code_hash(notebook, params["phase"]) == params["code"]:
             return ""
@@ -229,6 +223,8 @@ def _home() -> dict[str, str]:
 
 def _end_group(process: subprocess.Popen | None) -> None:
     """Ask papermill's process group to stop, and kill it when it does not."""
+    if process and not hasattr(os, "killpg"):  # on Windows, whose processes are in no group
+        return process.kill()
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             if process:
@@ -260,11 +256,11 @@ def stop_on_signals() -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         for caught in handlers:
             signal.signal(caught, signal.SIG_IGN)
-        if number == signal.SIGHUP:
+        if signal.Signals(number).name == "SIGHUP":  # which Windows does not have
             _leave_terminal()
         raise Stopped(128 + number)
 
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: signal.getsignal(number) for number in prefork.STOP_SIGNALS}
     for number in handlers:
         signal.signal(number, stop)
     try:
@@ -331,11 +327,12 @@ def execute_notebook(arguments: list[str]) -> int:
     from traitlets.config import Config
 
     params = read_json(path)
-    # sockets in a folder of our own: no ports open to others, none taken between two kernels' starts
-    local = Config(KernelManager={"transport": "ipc", "connection_file": f"{sockets}/kernel.json"})
+    # sockets in a folder of our own, where the system has them: no ports open to others, none taken between two starts
+    transport = "ipc" if hasattr(socket, "AF_UNIX") else "tcp"
+    local = Config(KernelManager={"transport": transport, "connection_file": f"{sockets}/kernel.json"})
     try:
         papermill.execute_notebook(
-            _literal(paths.resolve(params["notebook"])),
+            _literal(paths.notebook_file(params["notebook"])),
             _literal(attempt / "executed.ipynb"),
             params["parameters"],
             kernel_name=kernel,

@@ -4,6 +4,7 @@ of progress; a repeated run does only what is missing. Jobs of a cluster outlive
 waits for those that it finds."""
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -174,7 +175,7 @@ class _Engine:
         server = self.environment.get("XLT_WARM")
         cell_command = prefork.build_command("xlt_utils.cli:main", "cell", *self.options, server=server)
         if not self.profile.is_local:  # where a cell is tried again; what its notebook raised is raised once a start
-            self.environment["XLT_RUN"] = f"{os.uname().nodename} {os.getpid()} {time.time():.3f}"
+            self.environment["XLT_RUN"] = f"{platform.node()} {os.getpid()} {time.time():.3f}"
         command = _snakemake_command(self.folder, self.study, plan.jobs, self.profile, cell_command)
         _run_grid(self, wanted, missing, plan, command)
         for line in growth.settle(again, is_over=False):
@@ -326,7 +327,7 @@ def _snakemake_command(folder: Path, study: Study, jobs: int, profile: Profile, 
     the params.json of each cell. A file, for on a cluster a command line goes through shells that split its words."""
     config = write_json(folder / "engine.json", {"threads": study.threads, "cell": cell_command})
     return [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(paths.ROOT / "workflow" / "Snakefile")),
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(paths.SHIPPED / "workflow" / "Snakefile")),
         *("--directory", str(folder), "--workflow-profile", "none"),
         *("--profile", str(profile.folder)),
         *(("--cores", str(jobs * study.threads)) if profile.is_local else ("--jobs", str(jobs))),

@@ -23,7 +23,7 @@ def ensure_run(folder: str | Path, notebook: str | Path) -> Path:
     """
     from filelock import FileLock
 
-    folder, notebook = paths.resolve(folder), paths.resolve(notebook)
+    folder, notebook = paths.resolve(folder), paths.notebook_file(notebook)
     defaults = {name: parameter.default for name, parameter in declared_parameters(notebook).items()}
     if paths.resolve(defaults.get("out", "")) != folder:
         try:

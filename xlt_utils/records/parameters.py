@@ -86,7 +86,7 @@ def read_params(path: Path) -> dict[str, Any]:
         fields = ", ".join(f"{name} (a {PARAMS_FIELDS[name].__name__})" for name in wrong)
         raise BadParameters(f"{path}: without {fields} this is no cell; `xlt run` writes these files")
     try:
-        declared = declared_parameters(paths.resolve(params["notebook"]))
+        declared = declared_parameters(paths.notebook_file(params["notebook"]))
     except (OSError, ValueError, SyntaxError) as error:
         raise BadParameters(f"{path}: notebook = {params['notebook']!r}: {error}") from None
     faults = [*_parameter_faults(params["parameters"], declared, params["notebook"]), *_folder_faults(path, params)]
@@ -108,7 +108,7 @@ def collect_parameters(notebook: str, names: dict[str, Any]) -> dict[str, Any]:
             as text is refused, never read as something else.
     """
     file = f"notebooks/{notebook}.ipynb"
-    declared = declared_parameters(paths.ROOT / file)
+    declared = declared_parameters(paths.notebook_file(file))
     parameters = {name: names[name] for name in declared}
     if faults := list(_parameter_faults(parameters, declared, file)):
         raise BadParameters("\n  ".join(["parameters of another type than they are declared with", *faults]))

@@ -74,8 +74,8 @@ def hash_report(parameters: dict[str, Any], notebook: str) -> str:
     and of the code that draws the page."""
     records = [sha256_of_file(paths.resolve(folder) / "record.json") for folder in parameters["cells"]]
     provenance = paths.resolve(parameters["runs"]) / PROVENANCE
-    data = json.dumps([parameters["missing"], provenance.read_text() if provenance.exists() else ""])
-    return hash_run("report", {}, notebook_code_hash(paths.resolve(notebook), "report"), data, records)
+    data = json.dumps([parameters["missing"], provenance.read_text(encoding="utf-8") if provenance.exists() else ""])
+    return hash_run("report", {}, notebook_code_hash(paths.notebook_file(notebook), "report"), data, records)
 
 
 def identity_for_record(
@@ -101,7 +101,7 @@ def _identity_by_hand(phase: str, parameters: dict[str, Any], inputs: Sequence[s
     from xlt_utils.data import loading
 
     try:
-        code = notebook_code_hash(paths.resolve(paths.notebook(phase)), phase)
+        code = notebook_code_hash(paths.notebook_file(paths.notebook(phase)), phase)
         if phase == "report":
             return {"hash": hash_report(parameters, paths.notebook(phase)), "code": code}
         data = loading.data_fingerprint(parameters["data"]) if parameters.get("data") else ""

@@ -59,7 +59,7 @@ class Grid:
             inputs: by the parameter that takes its folder, a cell that is read; None where there is none.
         """
         if phase not in self.code:
-            self.code[phase] = notebook_code_hash(paths.resolve(paths.notebook(phase)), phase)
+            self.code[phase] = notebook_code_hash(paths.notebook_file(paths.notebook(phase)), phase)
         machine = {"threads": self.study.threads, "devices": self.study.devices}
         parameters = {"study": self.study.name, "data": self.data, **parameters, **machine}
         parameters |= {name: cell and cell.folder for name, cell in inputs.items()}
