@@ -15,11 +15,9 @@ from xlt_utils.formatting import short_size
 from xlt_utils.reporting.explore import choice as choices
 from xlt_utils.reporting.explore.choice import Choice
 from xlt_utils.reporting.explore.frame import ABOVE, GAIN, OTHERS, RAW, language_name
-from xlt_utils.reporting.figures.figure import STYLE
+from xlt_utils.reporting.house_style import COLOURS, FONT
 
-# Okabe and Ito's colours, which the colour-blind tell apart; grey is for runs without an arm.
-COLOURS = ["#0072b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#56b4e9", "#d55e00", "#949494"]
-WITHOUT_ARM = "#555555"
+WITHOUT_ARM = "#555555"  # grey, for runs without an arm
 WIDTH, HEIGHT = 280, 210  # two views fit beside the file list of JupyterLab at 1,280 px
 POINTS = "points of"  # how the names of views with a mark a run begin
 CLICKED = "run"  # the name of the selection: the cell of a run that was clicked
@@ -64,9 +62,8 @@ def explorer_chart(
     marked = [{"study": picked[0], "cell": picked[1]}] if picked else alt.Undefined
     if views := _views_with_points(chart):  # none where there is no run to click
         chart.params = [alt.TopLevelSelectionParameter(name=CLICKED, select=select, views=views, value=marked)]
-    font = STYLE["font.family"]
     return (
-        chart.configure(font=f"{font}, Arial, sans-serif", background="white")
+        chart.configure(font=f"{FONT}, Arial, sans-serif", background="white")
         .configure_axis(labelFontSize=11, titleFontSize=11, titleFontWeight="normal", gridColor="#e4e4e4")
         .configure_legend(orient="top", labelFontSize=11, titleFontSize=11, columns=6, labelLimit=300)
         .configure_title(fontSize=13, anchor="start", subtitleFontSize=11, subtitleColor="#555555")
@@ -239,7 +236,7 @@ def _tips(titles: dict[str, str]) -> list[alt.Tooltip]:
 
 def _colour(conditions: Sequence[str]) -> alt.Color:
     without = [name for name in conditions if name.startswith("none")]
-    colours = [WITHOUT_ARM] * len(without) + COLOURS * (1 + len(conditions) // len(COLOURS))
+    colours = [WITHOUT_ARM] * len(without) + [*COLOURS] * (1 + len(conditions) // len(COLOURS))
     domain = list(conditions)
     return alt.Color("condition:N", title="arm", scale=alt.Scale(domain=domain, range=colours[: len(domain)]))
 
