@@ -8,7 +8,7 @@ from typing import Any
 
 from xlt_utils.formatting import short_size
 from xlt_utils.reporting.explore import choice as choices
-from xlt_utils.reporting.explore import curves, display, views
+from xlt_utils.reporting.explore import display, view_tables, views
 from xlt_utils.reporting.explore.choice import ALL
 from xlt_utils.reporting.explore.frame import SCALES, OpenStudy, join_studies, language_name
 from xlt_utils.reporting.explore.run_facts import run_html
@@ -34,7 +34,7 @@ class Explorer:
         self.frame = join_studies(studies)
         self.choice = choices.first_choice(self.frame)
         self.picked = self.runs()[0]
-        self._costs = curves.hours_by_phase(studies)
+        self._orders = view_tables.axis_orders(self.frame)
         self._drawn: tuple[Any, Any] = (None, None)
 
     def runs(self) -> list[tuple[str, str]]:
@@ -45,9 +45,9 @@ class Explorer:
         """All views of what was chosen; the last one is kept, as it is shown twice."""
         shown = (self.choice, self.picked)
         if self._drawn[0] != shown:
-            rows = choices.chosen_rows(self.frame, self.choice)
-            losses = curves.learning_curves(self.studies.values(), rows, self.choice)
-            chart = views.explorer_chart(rows, losses, self._costs, self.choice, self.picked)
+            tables = view_tables.view_tables(self.frame, self.choice, self.studies.values())
+            words, conditions = view_tables.words(self.choice), sorted(set(self.frame["condition"]))
+            chart = views.explorer_chart(words, conditions, self._orders, tables, self.picked)
             self._drawn = (shown, chart)
         return self._drawn[1]
 
@@ -124,6 +124,7 @@ class Panel:
         self.run.value = self.explorer.picked if runs else None
         self.record.value = self.explorer.run_html()
         self.chart.selections.observe(self._clicked, views.CLICKED)  # each chart brings selections of its own
+        self.chart.selections.observe(self._placed, views.PLACE)
         self._is_filling = False
 
     def _chosen(self, name: str, value: Any) -> None:
@@ -148,3 +149,11 @@ class Panel:
             self.run.value = run
             self._is_filling = False
             self.record.value = self.explorer.run_html()
+
+    def _placed(self, change: dict[str, Any]) -> None:
+        """Take P and I of the square that was clicked; one at I = 0 leaves I as it is."""
+        place = (change["new"].value or [{}])[0]
+        wanted = {"tokens": place.get("tokens"), "examples": place.get("examples") or None}
+        for name, value in wanted.items():
+            if value is not None:
+                self.dropdowns[name].value = int(value)
