@@ -25,7 +25,7 @@ MOST_SEEDS = 30  # beyond which Student's t is as good as normal
 
 # What the views are called, with what stands below it: words in braces are filled in from the choice.
 TITLES = {
-    "surface": ("Both sizes", "{target}, {language}: mean over seeds; click a square for its P and I"),
+    "surface": ("Both sizes", "{target}, {language}; a click takes P and I"),
     "examples": ("Over intermediate examples I", "{target}, {language}, P = {P}"),
     "tokens": ("Over pretraining tokens P", "{target}, {language}, I = {I}{beside}"),
     "languages": ("{what} by language", "{target}, P = {P}, I = {I}; 95 % CI over seeds"),
