@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import simulated
 
-from xlt_utils.reporting.explore import display, views
+from xlt_utils import paths
+from xlt_utils.reporting.explore import display, run_facts, views
 from xlt_utils.reporting.explore.explorer import Explorer
 from xlt_utils.reporting.explore.frame import ABOVE, GAIN, OpenStudy
 from xlt_utils.reporting.explore.summary import summary
@@ -123,6 +124,19 @@ def test_the_facts_name_the_run_its_notebook_and_its_record(explorer, study):
     html = explorer.run_html()
     for text in ("mnli, I = 4096", "P = 1.6M", str(folder / "record.json"), str(folder / "attempts")):
         assert text in html
+
+
+def test_what_is_here_of_a_run_is_linked_in_jupyterlab_and_what_is_not_is_said(explorer, study, monkeypatch):
+    monkeypatch.setenv(display.PAGES[0], "explore.ipynb")
+    folder, _ = study.runs[explorer.picked[1]]
+    html = explorer.run_html()
+    assert "<a href" not in html and run_facts.NOT_KEPT in html  # elsewhere than in the project; no predictions
+    monkeypatch.setattr(paths, "ROOT", study.place.parent)
+    (folder / "predictions.parquet").touch()
+    html = explorer.run_html()
+    for file in (f"{folder.name}/record.json", f"{folder.name}/attempts/01/executed.ipynb"):
+        assert f'<a href="/lab/tree/s/target/{file}" target="_blank">s/target/{file}</a>' in html
+    assert f"{folder.name}/predictions.parquet</td>" in html and run_facts.NOT_KEPT not in html
 
 
 def test_the_summary_counts_what_was_opened(study):

@@ -1,7 +1,7 @@
 """The explorer of a study's scores: dropdowns, the linked views, and the record of the run that was chosen by its name
 or by a click. Studies that were opened go in; a widget comes out, or the same as a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -34,6 +34,7 @@ class Explorer:
         self.frame = join_studies(studies)
         self.choice = choices.first_choice(self.frame)
         self.picked = self.runs()[0]
+        self.followers: list[Callable[[], None]] = []  # called when another run was picked
         self._orders = view_tables.axis_orders(self.frame)
         self._drawn: tuple[Any, Any] = (None, None)
 
@@ -63,6 +64,12 @@ class Explorer:
         """What the record of the chosen run says."""
         study, cell = self.picked
         return f"<h4>The run {escape(cell)}</h4>{run_html(self.studies[study], cell)}"
+
+    def pick(self, run: tuple[str, str]) -> None:
+        """Take a run, by its study and cell."""
+        self.picked = run
+        for follow in self.followers:
+            follow()
 
     def options(self) -> dict[str, list[tuple[str, Any]]]:
         """The options of each dropdown, with what they are called."""
@@ -135,7 +142,7 @@ class Panel:
 
     def _picked(self, run: tuple[str, str] | None) -> None:
         if not self._is_filling and run and run != self.explorer.picked:
-            self.explorer.picked = run
+            self.explorer.pick(run)
             self.chart.chart = self.explorer.chart()
             self._fill()
 
@@ -144,7 +151,7 @@ class Panel:
         clicked = (change["new"].value or [{}])[0]
         run = clicked.get("study"), clicked.get("cell")
         if run in self.explorer.runs() and run != self.explorer.picked:
-            self.explorer.picked = run
+            self.explorer.pick(run)
             self._is_filling = True
             self.run.value = run
             self._is_filling = False

@@ -213,8 +213,8 @@ def cost_by_phase() -> View:
         x=alt.X("hours:Q", title="hours", axis=alt.Axis(tickCount=5)),
         tooltip=_tips({"study": "study", "phase": "phase", "runs": "runs", "label": "time"}),
     )
-    label = alt.Text("label:N")
-    bars = base.mark_bar(color="#9bb8d3") + base.mark_text(align="left", dx=4, fontSize=11).encode(text=label)
+    labels = base.mark_text(align="left", fontSize=11).encode(text="label:N", x=alt.value(5))
+    bars = base.mark_bar(color="#9bb8d3") + labels
     return bars.properties(width=WIDTH - 60, height=HEIGHT // 2)
 
 
