@@ -13,6 +13,7 @@ from xlt_utils.data.tasks import TASKS
 from xlt_utils.records import items
 from xlt_utils.records.record import read_record, write_predictions
 from xlt_utils.reporting.explore.comparison import NO_ITEMS, Comparison, Place
+from xlt_utils.reporting.explore.explorer import Explorer
 from xlt_utils.reporting.explore.frame import OpenStudy
 from xlt_utils.reporting.explore.same_items import NOT_KEPT, OUTCOMES, Run, count_outcomes, disagreements
 from xlt_utils.reporting.findings import gather_findings
@@ -133,6 +134,26 @@ def test_a_run_is_never_compared_with_itself_unasked(study):
     comparison.frame = comparison.frame[comparison.frame["arm"] == ""]
     comparison.choose("target", "sst")
     assert comparison.a.tokens == 1_600_000 and comparison.b.tokens == 100_000
+
+
+def test_a_run_that_is_picked_in_the_explorer_is_compared_with_its_run_at_i_of_zero(study):
+    explorer = Explorer([study])
+    comparison = Comparison([study], explorer)
+    explorer.followers.append(comparison.follow)
+    explorer.choose("target", "udpos")
+    explorer.choose("language", "de")
+    run = explorer.runs()[-1]
+    explorer.pick(run)
+    _, record = study.runs[run[1]]
+    place = record.coordinates
+    assert comparison.a == Place("s", place.arm or "", place.examples, place.tokens) and comparison.seed == place.seed
+    assert (comparison.target, comparison.language) == ("udpos", "de") and run[1] in comparison.html()
+    assert comparison.b != comparison.a and comparison.b.tokens == comparison.a.tokens
+
+
+def test_what_the_items_lack_is_said(study):
+    html = Comparison([study]).html()
+    assert "predicted labels are in the runs" in html and "The data set (" in html and "is not on this machine" in html
 
 
 def test_two_studies_open_at_the_same_place(study, tmp_path):

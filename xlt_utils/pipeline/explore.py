@@ -4,7 +4,6 @@ folder or an archive goes in; an `OpenStudy` comes out, or JupyterLab with the n
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -12,9 +11,10 @@ from urllib.parse import quote
 from xlt_utils import paths
 from xlt_utils.errors import Fault, did_you_mean
 from xlt_utils.files import write_json
-from xlt_utils.pipeline.archive import ARCHIVE, unpack_all
+from xlt_utils.pipeline.archive import ARCHIVE, Archive
+from xlt_utils.records.record import Record
 from xlt_utils.reporting.explore.frame import OpenStudy
-from xlt_utils.reporting.findings import Findings, gather_findings
+from xlt_utils.reporting.findings import Findings, findings_of, gather_findings
 
 NOTEBOOK = paths.SHIPPED / "notebooks" / "explore.ipynb"
 
@@ -110,9 +110,16 @@ def _gather(place: Path) -> Findings:
         raise NothingToExplore(f"{place}: no such folder or archive; {hint}")
     try:
         if place.is_file() or (place / ARCHIVE).exists():
-            with tempfile.TemporaryDirectory(prefix="xlt-explore-") as unpacked:
-                unpack_all(place, Path(unpacked, "runs"))
-                return gather_findings(Path(unpacked, "runs"))
+            with Archive(place) as archive:
+                records = {_run_folder(archive, cell, record): record for cell, record in archive.records()}
+            return findings_of(records, archive.path)
         return gather_findings(place)
     except FileNotFoundError as error:
         raise NothingToExplore(str(error)) from None
+
+
+def _run_folder(archive: Archive, cell: str, record: Record) -> Path:
+    """Where the run of an archived record lies, with its notebook and predictions: below this project's runs, where it
+    was made here and is still there, for its name says what it holds; else its place in the archive."""
+    here = paths.RUNS / record.study / cell
+    return here if (here / "record.json").is_file() else archive.path / cell

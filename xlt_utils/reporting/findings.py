@@ -1,7 +1,7 @@
 """What a study's run folders hold. `gather_findings` reads the records of a study; the `Findings` that come out compute
 the tables, verdicts and scaling laws that sentences, figures and the page show, each once and only when asked for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -302,20 +302,42 @@ def gather_findings(
     """
     root = paths.resolve(runs)
     if folders is None:
-        all_records = {path.parent: read_record(path.parent) for path in sorted(root.rglob("record.json"))}
-        records = {folder: record for folder, record in all_records.items() if record.phase in RUN_PHASES}
+        records = {path.parent: read_record(path.parent) for path in sorted(root.rglob("record.json"))}
     else:
         records = {paths.resolve(folder): read_record(folder) for folder in folders}
+    missing_cells = [_missing_cell(paths.resolve(folder), state) for folder, state in missing]
+    plan, engine = (read_json_if_whole(root / name) for name in ("plan.json", "run.json"))
+    return findings_of(records, root, missing_cells, plan, engine)
+
+
+def findings_of(
+    all_records: Mapping[Path, Record],
+    root: Path,
+    missing_cells: Sequence[MissingCell] = (),
+    plan: dict[str, Any] | None = None,
+    engine: dict[str, Any] | None = None,
+) -> Findings:
+    """The findings of records that were read.
+
+    Args:
+        all_records: By run folder; a report's own among them is left out.
+        root: The folder below which the runs lie, or what they were read from.
+        missing_cells: The cells that have none.
+        plan: What plan.json says.
+        engine: What run.json says.
+
+    Raises:
+        FileNotFoundError: There is no record of a target run; without any, the message names the nearest folder.
+    """
+    records = {folder: record for folder, record in all_records.items() if record.phase in RUN_PHASES}
     if not records:
         hint = did_you_mean(root.name, sorted(path.name for path in root.parent.glob("*") if path.is_dir()))
         raise FileNotFoundError(f"{root}: no record below this folder, so there is nothing to report; {hint}")
     if not any(record.phase == "target" for record in records.values()):
         raise FileNotFoundError(f"{root}: {len(records)} records, none of a target run, so there is nothing to report")
     records = _number_seeds_apart(records)
-    missing_cells = [_missing_cell(paths.resolve(folder), state) for folder, state in missing]
     study = next(iter(records.values())).study
-    plan, engine = (read_json_if_whole(root / name) for name in ("plan.json", "run.json"))
-    return Findings(study, root, records, missing_cells, plan, engine)
+    return Findings(study, root, records, list(missing_cells), plan or {}, engine or {})
 
 
 def _number_seeds_apart(records: dict[Path, Record]) -> dict[Path, Record]:

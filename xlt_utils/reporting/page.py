@@ -24,6 +24,7 @@ from xlt_utils.analysis.surface_forms import FORMS
 from xlt_utils.analysis.transfer_scores import PLACE
 from xlt_utils.reporting import claims, left_out, notebook_pages, planted, provenance, tables
 from xlt_utils.reporting.brief import answer_sentences, five_findings
+from xlt_utils.reporting.explore.page import write_explorer_page
 from xlt_utils.reporting.figures.figure import Figure, draw_figures, figure_name
 from xlt_utils.reporting.findings import Findings
 from xlt_utils.reporting.headline import headline, what_it_would_take
@@ -59,10 +60,10 @@ FILTERS = {
 def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Path, shows: str = "") -> Path:
     """Write the report and return the page's path.
 
-    Beside index.html lie results.csv and results.parquet; the long tables gains.csv, robustness.csv, effective.csv,
-    exchange.csv, fits.csv and missing.csv; figures/ (SVG, PNG and CSV); and notebooks/ (the last attempt of every cell
-    as HTML). All is written beside the folder and then moved into it, the page last: what an earlier report left there
-    stays whole until then, and what is in these two folders is replaced.
+    Beside index.html lie explore.html, where there are scores; results.csv and results.parquet; the long tables
+    gains.csv, robustness.csv, effective.csv, exchange.csv, fits.csv and missing.csv; figures/ (SVG, PNG and CSV); and
+    notebooks/ (the last attempt of every cell as HTML). All is written beside the folder and then moved into it, the
+    page last: what an earlier report left there stays whole until then, and what is in these two folders is replaced.
 
     Args:
         findings: what the page says.
@@ -98,6 +99,8 @@ def _write_parts(findings: Findings, figures: Sequence[Figure], folder: Path, sh
         rounded(table).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     index = tables.cell_index(findings)
     index["page"] = notebook_pages.write_notebook_pages(index, folder / "notebooks")
+    if not findings.scores.empty:
+        write_explorer_page(findings, dict(zip(index["cell"], index["page"], strict=True)), folder)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from xlt_utils.formatting import count_of, short_size
 from xlt_utils.reporting.explore import display
 from xlt_utils.reporting.explore.choice import first_choice
+from xlt_utils.reporting.explore.explorer import Explorer
 from xlt_utils.reporting.explore.frame import OTHERS, OpenStudy, join_studies, language_name
 from xlt_utils.reporting.explore.same_items import Run, count_outcomes, disagreements
 
@@ -33,9 +34,11 @@ NOWHERE = Place("", "", 0, 0)
 
 
 class Comparison:
-    """What is compared: a `target`, the places `a` and `b`, a `seed`, and the `language` whose items are listed."""
+    """What is compared: a `target`, the places `a` and `b`, a `seed`, and the `language` whose items are listed. A is
+    the run that is picked in an explorer of the same studies, where there is one."""
 
-    def __init__(self, studies: Sequence[OpenStudy]):
+    def __init__(self, studies: Sequence[OpenStudy], explorer: Explorer | None = None):
+        self.explorer = explorer
         self.studies = {study.name: study for study in studies}
         self.frame = join_studies(studies)
         first = first_choice(self.frame)
@@ -72,6 +75,19 @@ class Comparison:
         setattr(self, name, value)
         self._settle()
 
+    def follow(self) -> None:
+        """Take the run that is picked in the explorer as A, with its target, its seed and the language there."""
+        if self.explorer:
+            study, cell = self.explorer.picked
+            choice = self.explorer.choice
+            rows = self.frame[(self.frame["study"] == study) & (self.frame["cell"] == cell)]
+            place = rows[["arm", "examples", "tokens", "seed"]].iloc[0]
+            self.target, self.seed = choice.target, int(place["seed"])
+            self.a = Place(study, place["arm"], int(place["examples"]), int(place["tokens"]))
+            self.b = self.b if self.b != self.a and self.b.tokens == self.a.tokens else NOWHERE
+            self.language = choice.language
+            self._settle()
+
     def show(self) -> None:
         """Show the comparison."""
         display.show(lambda: ComparisonPanel(self).box, self.html)
@@ -92,7 +108,20 @@ class Comparison:
         bars = display.counts_html(counts, {code: language_name(code) for code in counts["language"]})
         table = disagreements(a, b, self.target, self.language)
         title = f"{count_of(len(table), 'item')} in {language_name(self.language)} answered differently"
-        return f"{head}<p>{bars}</p><h4>{escape(title)}</h4>{display.items_html(table) if len(table) else ''}"
+        notes = f"<p>{escape(' '.join(self._what_is_missing(table, a, b)))}</p>"
+        return f"{head}<p>{bars}</p><h4>{escape(title)}</h4>{notes}{display.items_html(table) if len(table) else ''}"
+
+    def _what_is_missing(self, table: pd.DataFrame, a: Run, b: Run) -> list[str]:
+        """Why the table has no predicted labels, or no texts."""
+        notes = []
+        if len(table) and (a.predictions.empty or b.predictions.empty):
+            notes.append(
+                "A and B say right or wrong: predicted labels are in the runs' own folders, not in an archive."
+            )
+        if len(table) and not table["text"].any():
+            data = a.record.parameters.get("data", "–")
+            notes.append(f"The data set ({data}) is not on this machine, so there are no texts.")
+        return notes
 
     def run(self, place: Place) -> Run | None:
         """The run of the chosen seed at a place; None without one."""
@@ -114,8 +143,9 @@ class Comparison:
             self.a = options["a"][0]
         if self.b not in options["b"]:
             elsewhere = [place for place in options["b"] if place[1:] == self.a[1:] and place.study != self.a.study]
-            before = [place for place in options["b"] if not place.arm and place.tokens == self.a.tokens]
-            others = [place for place in [*elsewhere, *before, *options["b"]] if place != self.a]
+            same_tokens = [place for place in options["b"] if place.tokens == self.a.tokens]
+            before = [place for place in same_tokens if not place.arm]
+            others = [place for place in [*elsewhere, *before, *same_tokens, *options["b"]] if place != self.a]
             self.b = next(iter(others), self.a)
         if self.seed not in options["seed"]:
             self.seed = options["seed"][0]
@@ -141,6 +171,8 @@ class ComparisonPanel:
         }
         self.tables = ipywidgets.HTML()
         self._fill()
+        if comparison.explorer:
+            comparison.explorer.followers.append(self._follow)
         for name, dropdown in self.dropdowns.items():
             dropdown.observe(lambda change, name=name: self._chosen(name, change["new"]), "value")
         controls = ipywidgets.HBox(list(self.dropdowns.values()), layout={"flex_flow": "row wrap"})
@@ -159,3 +191,7 @@ class ComparisonPanel:
         if not self._is_filling:
             self.comparison.choose(name, value)
             self._fill()
+
+    def _follow(self) -> None:
+        self.comparison.follow()
+        self._fill()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from xlt_utils.formatting import duration
+from xlt_utils.records.record import Record
 from xlt_utils.reporting.explore.choice import Choice
 from xlt_utils.reporting.explore.frame import OpenStudy
 from xlt_utils.reporting.findings import RUN_PHASES
@@ -27,10 +28,19 @@ def learning_curves(studies: Iterable[OpenStudy], rows: pd.DataFrame, choice: Ch
     points = []
     for run in here[columns].drop_duplicates().itertuples(index=False):
         _, record = opened[run.study].runs[run.cell]
-        curve = [(point.step, point.loss) for point in record.curves if point.name == choice.target]
-        every = max(1, len(curve) // MOST_POINTS)
-        points += [[*run, step, loss] for step, loss in curve[::every] if loss is not None]
+        points += [[*run, *point] for point in losses(record, MOST_POINTS).get(choice.target, [])]
     return pd.DataFrame(points, columns=[*columns, "step", "loss"])
+
+
+def losses(record: Record, most: int) -> dict[str, list[tuple[int, float]]]:
+    """The steps and losses of a run by target, less than twice `most` of each."""
+    curves: dict[str, list[tuple[int, float | None]]] = {}
+    for point in record.curves:
+        curves.setdefault(point.name, []).append((point.step, point.loss))
+    return {
+        name: [(step, loss) for step, loss in curve[:: max(1, len(curve) // most)] if loss is not None]
+        for name, curve in curves.items()
+    }
 
 
 def hours_by_phase(studies: Iterable[OpenStudy]) -> pd.DataFrame:

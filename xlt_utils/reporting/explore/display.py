@@ -1,6 +1,6 @@
 """How the explorer's parts are shown: as widgets where a kernel serves a notebook's page, as a picture and tables
-everywhere else (nbconvert, papermill, tests). Beside a widget its static form is kept, for who opens the saved notebook
-without one."""
+everywhere else (nbconvert, papermill, tests). Drawing both would take as long again, so what is saved beside a widget
+is a word on where it lives."""
 
 import os
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import pandas as pd
 PAGES = ("JPY_SESSION_NAME", "VSCODE_PID")
 BARS = {"both right": "#0072b2", "only A": "#de8f05", "only B": "#029e73", "both wrong": "#bbbbbb"}
 MOST_ROWS = 200
+ASLEEP = "<p>This lives while the notebook's kernel runs: run the cell again.</p>"
 CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 
 
@@ -25,10 +26,7 @@ def show(widget: Callable[[], Any], static: Callable[[], str]) -> None:
     """Display a widget where one can live, else its static form, as HTML."""
     from IPython.display import display
 
-    bundle: dict[str, Any] = {"text/html": static()}
-    if is_alive():
-        bundle |= widget()._repr_mimebundle_()
-    display(bundle, raw=True)
+    display({"text/html": ASLEEP, **widget()._repr_mimebundle_()} if is_alive() else {"text/html": static()}, raw=True)
 
 
 def counts_html(counts: pd.DataFrame, names: dict[str, str]) -> str:

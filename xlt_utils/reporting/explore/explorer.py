@@ -1,14 +1,14 @@
 """The explorer of a study's scores: dropdowns, the linked views, and the record of the run that was chosen by its name
 or by a click. Studies that were opened go in; a widget comes out, or the same as a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape
 from typing import Any
 
 from xlt_utils.formatting import short_size
 from xlt_utils.reporting.explore import choice as choices
-from xlt_utils.reporting.explore import curves, display, views
+from xlt_utils.reporting.explore import display, view_tables, views
 from xlt_utils.reporting.explore.choice import ALL
 from xlt_utils.reporting.explore.frame import SCALES, OpenStudy, join_studies, language_name
 from xlt_utils.reporting.explore.run_facts import run_html
@@ -34,7 +34,8 @@ class Explorer:
         self.frame = join_studies(studies)
         self.choice = choices.first_choice(self.frame)
         self.picked = self.runs()[0]
-        self._costs = curves.hours_by_phase(studies)
+        self.followers: list[Callable[[], None]] = []  # called when another run was picked
+        self._orders = view_tables.axis_orders(self.frame)
         self._drawn: tuple[Any, Any] = (None, None)
 
     def runs(self) -> list[tuple[str, str]]:
@@ -45,9 +46,9 @@ class Explorer:
         """All views of what was chosen; the last one is kept, as it is shown twice."""
         shown = (self.choice, self.picked)
         if self._drawn[0] != shown:
-            rows = choices.chosen_rows(self.frame, self.choice)
-            losses = curves.learning_curves(self.studies.values(), rows, self.choice)
-            chart = views.explorer_chart(rows, losses, self._costs, self.choice, self.picked)
+            tables = view_tables.view_tables(self.frame, self.choice, self.studies.values())
+            words, conditions = view_tables.words(self.choice), sorted(set(self.frame["condition"]))
+            chart = views.explorer_chart(words, conditions, self._orders, tables, self.picked)
             self._drawn = (shown, chart)
         return self._drawn[1]
 
@@ -63,6 +64,12 @@ class Explorer:
         """What the record of the chosen run says."""
         study, cell = self.picked
         return f"<h4>The run {escape(cell)}</h4>{run_html(self.studies[study], cell)}"
+
+    def pick(self, run: tuple[str, str]) -> None:
+        """Take a run, by its study and cell."""
+        self.picked = run
+        for follow in self.followers:
+            follow()
 
     def options(self) -> dict[str, list[tuple[str, Any]]]:
         """The options of each dropdown, with what they are called."""
@@ -124,6 +131,7 @@ class Panel:
         self.run.value = self.explorer.picked if runs else None
         self.record.value = self.explorer.run_html()
         self.chart.selections.observe(self._clicked, views.CLICKED)  # each chart brings selections of its own
+        self.chart.selections.observe(self._placed, views.PLACE)
         self._is_filling = False
 
     def _chosen(self, name: str, value: Any) -> None:
@@ -134,7 +142,7 @@ class Panel:
 
     def _picked(self, run: tuple[str, str] | None) -> None:
         if not self._is_filling and run and run != self.explorer.picked:
-            self.explorer.picked = run
+            self.explorer.pick(run)
             self.chart.chart = self.explorer.chart()
             self._fill()
 
@@ -143,8 +151,16 @@ class Panel:
         clicked = (change["new"].value or [{}])[0]
         run = clicked.get("study"), clicked.get("cell")
         if run in self.explorer.runs() and run != self.explorer.picked:
-            self.explorer.picked = run
+            self.explorer.pick(run)
             self._is_filling = True
             self.run.value = run
             self._is_filling = False
             self.record.value = self.explorer.run_html()
+
+    def _placed(self, change: dict[str, Any]) -> None:
+        """Take P and I of the square that was clicked; one at I = 0 leaves I as it is."""
+        place = (change["new"].value or [{}])[0]
+        wanted = {"tokens": place.get("tokens"), "examples": place.get("examples") or None}
+        for name, value in wanted.items():
+            if value is not None:
+                self.dropdowns[name].value = int(value)

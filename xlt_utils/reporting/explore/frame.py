@@ -11,10 +11,10 @@ import pandas as pd
 
 from xlt_utils.analysis.intervals import t_factor
 from xlt_utils.analysis.transfer_scores import PLACE
-from xlt_utils.data.languages import LANGUAGES
 from xlt_utils.formatting import number_text
 from xlt_utils.records.items import Contributions
 from xlt_utils.records.record import Record
+from xlt_utils.reporting import house_style
 from xlt_utils.reporting.findings import Findings
 
 OTHERS = "others"  # the mean over the languages besides English, as if it were a language
@@ -97,10 +97,8 @@ def join_studies(studies: Iterable[OpenStudy]) -> pd.DataFrame:
 
 
 def language_name(code: str) -> str:
-    """A language as people call it, with its code."""
-    if code == OTHERS:
-        return "mean of the others"
-    return f"{LANGUAGES[code].name} ({code})" if code in LANGUAGES else code
+    """A language as people call it, or the mean over the OTHERS."""
+    return "mean of the others" if code == OTHERS else house_style.language_name(code)
 
 
 def _columns() -> list[str]:

@@ -2,23 +2,28 @@
 of a cell go in. Text from records is escaped: they come from other people's archives too."""
 
 import json
+import os
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from xlt_utils import paths
 from xlt_utils.formatting import count_of, duration, join_words, number_text, short_count, short_size
 from xlt_utils.records.record import Record
+from xlt_utils.reporting.explore import display
 from xlt_utils.reporting.explore.frame import OpenStudy, language_name
 from xlt_utils.reporting.findings import executed_notebook
 from xlt_utils.reporting.tables import record_flags
 
-NOT_KEPT = "not kept here: an archive holds records alone, executed notebooks stay below runs/ where the run was made"
+NOT_KEPT = "not kept here: an archive holds records alone, the rest stays below runs/ where the run was made"
+OPENED = (".json", ".ipynb")  # what JupyterLab opens
+LAB = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")  # where JupyterLab is on its server
 
 
 def run_facts(study: OpenStudy, cell: str) -> dict[str, str]:
     """What there is to know of a target run, by name."""
-    folder, record = study.runs[cell]
+    _, record = study.runs[cell]
     place = record.coordinates
     facts = {"run": cell, "study": record.study}
     if place:
@@ -34,19 +39,29 @@ def run_facts(study: OpenStudy, cell: str) -> dict[str, str]:
         "begins with": join_words(run.folder for run in record.inputs) or "–",
         "flags": "; ".join(record_flags(record)) or "none",
         "data": str(record.parameters.get("data", "–")),
-        "record": _where(folder / "record.json", study.place),
-        "executed notebook": _notebook(folder),
     }
     return facts
 
 
-def facts_table(facts: dict[str, str], parameters: dict[str, Any]) -> str:
-    """Facts as an HTML table, with all parameters of the run folded away below."""
+def run_files(study: OpenStudy, cell: str) -> dict[str, Path | None]:
+    """The files of a target run by what they hold; None for one that is not here."""
+    folder, _ = study.runs[cell]
+    files = {
+        "record": folder / "record.json",
+        "executed notebook": executed_notebook(folder) if folder.is_dir() else None,
+        "predictions": folder / "predictions.parquet",
+    }
+    return {name: file if file and file.is_file() else None for name, file in files.items()}
+
+
+def facts_table(facts: dict[str, str], parameters: dict[str, Any], links: dict[str, str]) -> str:
+    """Facts as an HTML table, with all parameters of the run folded away below; `links` are where some lead to."""
     head = 'style="text-align:left;vertical-align:top;padding:2px 14px 2px 0;font-weight:600;white-space:nowrap"'
     cell = 'style="text-align:left;padding:2px 0;overflow-wrap:anywhere"'
-    rows = "".join(
-        f"<tr><th {head}>{escape(name)}</th><td {cell}>{escape(text)}</td></tr>" for name, text in facts.items()
-    )
+    texts = {name: escape(text) for name, text in facts.items()}
+    for name, address in links.items():
+        texts[name] = f'<a href="{escape(address)}" target="_blank">{texts[name]}</a>'
+    rows = "".join(f"<tr><th {head}>{escape(name)}</th><td {cell}>{text}</td></tr>" for name, text in texts.items())
     settings = escape(json.dumps(parameters, ensure_ascii=False, indent=1))
     folded = f"<details><summary>all parameters</summary><pre>{settings}</pre></details>"
     return (
@@ -55,8 +70,15 @@ def facts_table(facts: dict[str, str], parameters: dict[str, Any]) -> str:
 
 
 def run_html(study: OpenStudy, cell: str) -> str:
-    """A run's facts as HTML."""
-    return facts_table(run_facts(study, cell), study.runs[cell][1].parameters)
+    """A run's facts as HTML, its record and notebook as links where JupyterLab can open them."""
+    facts, links = run_facts(study, cell), {}
+    for name, file in run_files(study, cell).items():
+        facts[name] = paths.relative(file) if file else NOT_KEPT
+        if file and file.suffix in OPENED and display.is_alive() and file.is_relative_to(paths.ROOT):
+            links[name] = f"{LAB}lab/tree/{quote(paths.relative(file))}"
+    if not study.runs[cell][0].is_dir():
+        facts["record"] = f"in {paths.relative(study.runs[cell][0].parents[1])}"
+    return facts_table(facts, study.runs[cell][1].parameters, links)
 
 
 def _scores(record: Record) -> str:
@@ -67,12 +89,3 @@ def _scores(record: Record) -> str:
                 f"{language_name(result.language)} {number_text(result.value)}"
             )
     return "; ".join(f"{task}: {join_words(scores)}" for task, scores in rows.items())
-
-
-def _notebook(folder: Path) -> str:
-    notebook = executed_notebook(folder) if folder.is_dir() else None
-    return paths.relative(notebook) if notebook else NOT_KEPT
-
-
-def _where(record: Path, place: Path) -> str:
-    return paths.relative(record) if record.exists() else f"in {paths.relative(place)}"

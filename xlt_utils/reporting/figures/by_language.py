@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from xlt_utils.analysis import bootstrap, proportionality, transfer_scores
-from xlt_utils.data.languages import LANGUAGES
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import count_of, join_words, number_text, short_size
 from xlt_utils.reporting.figures import canvas
 from xlt_utils.reporting.figures.figure import Figure
+from xlt_utils.reporting.house_style import COLOURS, language_name
 
 MOST_SHOWN = 6  # targets, and arms, of the gains by language
 
@@ -112,7 +112,7 @@ def language_score_map(scores: pd.DataFrame, distances: dict[str, float] | None 
             for column in ("score", "text", "counts")
         )
         canvas.heat_map(axes, table, cell_texts, limits, linewidths=1, counts=counts)
-        canvas.label_cells(axes, canvas.rung_labels(rungs), _names(languages))
+        canvas.label_cells(axes, canvas.rung_labels(rungs), [*map(language_name, languages)])
     canvas.title_panels(panels, data)
     canvas.missing_legend(drawing, data, n_seeds)
     drawing.supxlabel("pretraining tokens P", fontsize=10)
@@ -163,7 +163,7 @@ def gains_by_language(
         for number, arm in enumerate(shown_arms):
             rows = data[(data["target"] == target) & (data["arm"] == arm)]
             places = [tested.index(language) + _shift(number, len(shown_arms)) for language in rows["language"]]
-            colour = canvas.UNCLEAR if arm in controls else canvas.COLOURS[number]
+            colour = canvas.UNCLEAR if arm in controls else COLOURS[number]
             label = f"{arm} (control)" if arm in controls else arm
             canvas.interval_marks(axes, rows, "gain", places, canvas.MARKERS[number], colour, label)
         _label_languages(axes, tested)
@@ -214,13 +214,13 @@ def scores_by_language(results: list[dict] | pd.DataFrame, distances: dict[str, 
     for task, axes in panels.items():
         part = data[data["task"] == task].set_index("language").reindex(languages)
         values, places = part["value"], np.arange(len(languages))
-        colours = [canvas.COLOURS[1] if language == "en" else canvas.COLOURS[0] for language in languages]
+        colours = [COLOURS[1] if language == "en" else COLOURS[0] for language in languages]
         axes.barh(places, values, 0.7, color=colours)
         axes.vlines(part["zero"].where(part["zero"] > 0), places - 0.42, places + 0.42, color="black", linewidth=1.2)
         for place, value in enumerate(values):
             text = number_text(value, digits=2) if np.isfinite(value) else "no test"
             axes.text(np.nan_to_num(value) + 0.02, place, text, va="center", fontsize=8.5)
-        axes.set_yticks(places, _names(languages))
+        axes.set_yticks(places, [*map(language_name, languages)])
         axes.set_ylim(len(languages) - 0.4, -0.6)
         axes.set_xlim(0, 1.16)
         axes.set_xticks([0, 0.5, 1])
@@ -256,15 +256,10 @@ def _language_order(languages: Iterable[str], distances: dict[str, float] | None
     return order, bool(order) and set(order) <= set(known)
 
 
-def _names(languages: Iterable[str]) -> list[str]:
-    """Each language's name and code, as an axis shows it; the code alone of one that has no row."""
-    return [f"{LANGUAGES[code].name} {code}" if code in LANGUAGES else code for code in languages]
-
-
 def _label_languages(axes: Axes, languages: Sequence[str]) -> None:
     """A row for each language; the axis of values below each panel."""
     axes.tick_params(labelbottom=True)
-    axes.set_yticks(range(len(languages)), _names(languages))
+    axes.set_yticks(range(len(languages)), [*map(language_name, languages)])
     axes.set_ylim(len(languages) - 0.5, -0.5)
     axes.grid(axis="x", color="#dddddd")
     axes.xaxis.set_major_locator(MaxNLocator(4))

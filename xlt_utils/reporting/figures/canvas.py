@@ -16,9 +16,9 @@ from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import count_of, number_text, short_size
 from xlt_utils.reporting.figures.figure import STYLE
+from xlt_utils.reporting.house_style import COLOURS
 
 FIGURE_WIDTH = 5.8  # inches: narrow, so that the letters can still be read on a telephone
-COLOURS = sns.color_palette("colorblind")  # Okabe and Ito's: no red next to green
 CLEAR, UNCLEAR = COLOURS[0], "#8a8a8a"  # of a mean whose 95 % CI excludes 0, and of one whose CI includes it
 MARKERS = "osD^vPX*"
 HATCHED: dict[str, Any] = {"hatch": "////", "edgecolor": "#777777"}

@@ -15,6 +15,7 @@ from xlt_utils.analysis.proportionality import ProportionalityVerdict
 from xlt_utils.formatting import count_of, join_words, number_text, short_size
 from xlt_utils.reporting.figures import canvas
 from xlt_utils.reporting.figures.figure import Figure
+from xlt_utils.reporting.house_style import COLOURS
 
 
 def arms_by_targets(verdicts: Sequence[ProportionalityVerdict], arms: Sequence[str], controls: Sequence[str]) -> Figure:
@@ -146,7 +147,7 @@ def perturbation_losses(robustness: pd.DataFrame) -> Figure | None:
     perturbations = list(data["perturbation"].unique())
     drawing, panels = canvas.panels(targets, 0.5 + 0.24 * len(perturbations), sharex=True)
     for target, axes in panels.items():
-        for rung, colour, marker in zip(rungs, canvas.COLOURS, "os", strict=False):
+        for rung, colour, marker in zip(rungs, COLOURS, "os", strict=False):
             rows = data[(data["target"] == target) & (data["tokens"] == rung)]
             losses = rows.set_index("perturbation")["loss"].reindex(perturbations)
             axes.plot(losses, range(len(perturbations)), linestyle="", marker=marker, color=colour,

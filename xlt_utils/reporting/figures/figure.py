@@ -17,11 +17,12 @@ from matplotlib.figure import Figure as Drawing
 from PIL import Image
 
 from xlt_utils.parallel import map_forked
+from xlt_utils.reporting.house_style import FONT
 from xlt_utils.reporting.rounding import rounded
 
 STYLE: Any = {  # matplotlib's type of it would have to name every key
     **sns.axes_style("ticks"),
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
+    "font.family": FONT,
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.labelsize": 10,

@@ -14,6 +14,7 @@ from xlt_utils.analysis.surface_forms import FORMS
 from xlt_utils.formatting import count_of, join_words, number_text, three_digits
 from xlt_utils.reporting.figures import canvas
 from xlt_utils.reporting.figures.figure import STYLE, Figure, figure_name
+from xlt_utils.reporting.house_style import COLOURS
 
 
 def isoquants(laws: Sequence[Law], arm: str) -> Figure:
@@ -95,7 +96,7 @@ def exchange_rates_by_pair(table: pd.DataFrame) -> Figure:
     listed = [pair for pair in pairs if len(pairs) <= canvas.MAX_ROWS or pair in with_rate]
     shown = listed[: canvas.MAX_ROWS]
     drawing, axes = canvas.named_rows([f"{target}\n{arm}" for arm, target in shown])
-    styles = {"centre": ("o", canvas.CLEAR, -0.16), "largest rungs": ("s", canvas.COLOURS[1], 0.16)}
+    styles = {"centre": ("o", canvas.CLEAR, -0.16), "largest rungs": ("s", COLOURS[1], 0.16)}
     for place, (marker, colour, shift) in styles.items():
         part = defined[defined["place"] == place].set_index(["arm", "target"])
         rows = part.reindex([pair for pair in shown if pair in part.index])
@@ -152,7 +153,7 @@ def fit_diagnostics(laws: Sequence[Law]) -> Figure:
     for row, form in enumerate(FORMS):
         values = errors[form].dropna().sort_values()
         places = row + np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else np.full(len(values), row)
-        style = {"linestyle": "", "marker": ".", "markersize": 5, "alpha": 0.6, "color": canvas.COLOURS[1]}
+        style = {"linestyle": "", "marker": ".", "markersize": 5, "alpha": 0.6, "color": COLOURS[1]}
         right.plot(values, places, **style)
         if len(values):
             right.plot(values.median(), row, marker="|", markersize=16, color="black", markeredgewidth=1.6)

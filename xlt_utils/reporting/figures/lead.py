@@ -13,6 +13,7 @@ from xlt_utils.analysis.proportionality import ProportionalityVerdict
 from xlt_utils.formatting import count_of, join_words, number_text, short_size
 from xlt_utils.reporting.figures import canvas
 from xlt_utils.reporting.figures.figure import Figure
+from xlt_utils.reporting.house_style import COLOURS
 
 COLUMNS = ["size", "target", "arm", "mean", "low", "high", "n", "visible"]
 MOST_SERIES = 6  # arms and controls that a row of one target can hold
@@ -99,7 +100,7 @@ def _styles(series: Sequence[str], controls: Sequence[str]) -> list[tuple]:
     """Each arm with its shift within a row, its colour and its marker; controls in grey, without a colour of theirs."""
     shifts = np.linspace(-0.3, 0.3, len(series)) if len(series) > 1 else np.zeros(1)
     return [
-        (arm, shift, GREY if arm in controls else canvas.COLOURS[place], "s" if arm in controls else "o")
+        (arm, shift, GREY if arm in controls else COLOURS[place], "s" if arm in controls else "o")
         for place, (arm, shift) in enumerate(zip(series, shifts, strict=False))
     ]
 

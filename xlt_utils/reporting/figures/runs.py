@@ -8,6 +8,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from xlt_utils.formatting import count_of, join_words, short_size
 from xlt_utils.reporting.figures import canvas
 from xlt_utils.reporting.figures.figure import Figure
+from xlt_utils.reporting.house_style import COLOURS
 
 
 def cost_by_phase(phases: pd.DataFrame) -> Figure:
@@ -21,9 +22,9 @@ def cost_by_phase(phases: pd.DataFrame) -> Figure:
     drawing, (axes,) = canvas.subplots(0.95 + 0.62 * max(1, len(data)))
     places = np.arange(len(data))
     axes.barh(places - 0.2, data["planned"], 0.36, color="#cccccc", edgecolor="black", linewidth=0.6, label="planned")
-    axes.barh(places + 0.2, data["work"], 0.36, color=canvas.COLOURS[0], label="spent on work")
+    axes.barh(places + 0.2, data["work"], 0.36, color=COLOURS[0], label="spent on work")
     axes.barh(
-        places + 0.2, data["overhead"], 0.36, left=data["work"], color=canvas.COLOURS[1], hatch="//", edgecolor="white",
+        places + 0.2, data["overhead"], 0.36, left=data["work"], color=COLOURS[1], hatch="//", edgecolor="white",
         label="start and imports",
     )  # fmt: skip
     axes.set_yticks(places, data["phase"])
@@ -63,8 +64,8 @@ def learning_curve(curves: list[dict] | pd.DataFrame, unit: str = "steps", per_s
     for name, axes in panels.items():
         part = data[data["name"] == name].sort_values("step")
         running_mean = part["loss"].rolling(max(1, len(part) // 20), min_periods=1, center=True).mean()
-        axes.plot(part[unit], part["loss"], color=canvas.COLOURS[0], linewidth=0.8, alpha=0.35)
-        axes.plot(part[unit], running_mean, color=canvas.COLOURS[0], linewidth=2)
+        axes.plot(part[unit], part["loss"], color=COLOURS[0], linewidth=0.8, alpha=0.35)
+        axes.plot(part[unit], running_mean, color=COLOURS[0], linewidth=2)
         axes.set_title(name)
         axes.xaxis.set_major_formatter(lambda value, _: short_size(round(value)) if value < 1e4 else f"{value:.3g}")
         if part[unit].max() >= 1e4:
