@@ -212,6 +212,17 @@ def _explore(arguments: argparse.Namespace) -> int:
     return 0  # not reached: JupyterLab takes this process over
 
 
+def _compare(arguments: argparse.Namespace) -> int:
+    from xlt_utils import paths
+    from xlt_utils.pipeline.compare import compare
+
+    text, files = compare(arguments.a, arguments.b, arguments.out)
+    print(text)
+    for file in files:
+        print(f"written: {paths.relative(file)}")
+    return 0
+
+
 def _publish(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.publish import publish_study
 
@@ -384,6 +395,11 @@ def _parser(first: str) -> argparse.ArgumentParser:
     command.add_argument("others", metavar="STUDY", nargs="*", help="studies to see beside it")
     text = "print the address, and open no browser"
     command.add_argument("--no-browser", dest="browser", action="store_false", help=text)
+    argument = ("A", "a study file, a folder of runs, the folder of a published report, or an archive")
+    command = add("compare", _compare, argument, "show two studies side by side on the cells that both have")
+    command.add_argument("b", metavar="B", help="the other study, as A")
+    text = "the folder of the figure (default: one of the two studies' names in report/compare/)"
+    command.add_argument("--out", metavar="FOLDER", help=text)
     text = (
         "keep a whole study's records beside its page; rendered from them again, the page has the same values on "
         "every machine and the same bytes on one machine"
