@@ -32,7 +32,8 @@ def test_environment_and_constraints_have_the_versions_of_pyproject():
     assert {name: constraints[name] for name in wanted if name in constraints} == {
         name: version for name, version in wanted.items() if name in constraints
     }
-    assert pins(" ".join(project["optional-dependencies"]["slurm"])).items() <= wanted.items()
+    for extra in ("slurm", "track"):
+        assert pins(" ".join(project["optional-dependencies"][extra])).items() <= wanted.items()
     assert set(wanted) - set(constraints) == {"torch"}  # which build of it is the machine's matter
 
 
