@@ -61,8 +61,10 @@ class Bars:
 
         if self._live is None:
             # what other code prints meanwhile goes above the bars; errors that go to a file stay there
-            redirected = {"redirect_stderr": sys.stderr.isatty()}
-            self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop", **redirected)
+            errors = sys.stderr.isatty()
+            self._live = Live(
+                console=self.console, auto_refresh=False, vertical_overflow="crop", redirect_stderr=errors
+            )
             self._live.start()
         self._live.update(self._table(name, done, total, words, running), refresh=True)
 

@@ -45,6 +45,7 @@ def track(findings: Findings, server: str | None = None) -> tuple[int, int, str]
     """
     server = server or default_server()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # which would tell its makers what is called here
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     try:
         mlflow = importlib.import_module("mlflow")
     except ImportError as error:
