@@ -67,6 +67,22 @@ def test_notebooks_have_the_house_shape(path):
     assert not re.search(r"[\"'](/home|/root|/tmp|/Users|C:\\)", path.read_text())
 
 
+def test_libraries_draw_no_progress_bars_into_notebooks():
+    code = "from xlt_utils import paths; import datasets, transformers.utils.logging as logging; "
+    code += "print(datasets.are_progress_bars_disabled(), logging.is_progress_bar_enabled())"
+    environment = {name: value for name, value in os.environ.items() if "PROGRESS_BARS" not in name}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "True False", done.stderr
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_heading_of_a_notebook_is_empty(path):
+    """Prose or code's output stands below each; the record's code shows nothing."""
+    for cell in json.loads(path.read_text())["cells"]:
+        lines = "".join(cell["source"]).strip().splitlines()
+        assert cell["cell_type"] != "markdown" or lines[-1] != "## Record"
+
+
 def test_every_study_file_is_valid_the_readmes_too(tmp_path):
     from xlt_utils.study import study_file
 

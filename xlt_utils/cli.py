@@ -46,7 +46,6 @@ def main(words: list[str] | None = None) -> int:
         print(FIRST_STEPS)
         return 2
     arguments = _parser(words[0]).parse_args(words)
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # a run has a line of progress of its own
     return exit_code(lambda: arguments.run(arguments))
 
 
