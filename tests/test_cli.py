@@ -142,3 +142,33 @@ def test_the_studies_of_a_folder_are_listed(tmp_path, monkeypatch, capsys):
     _, bad, good = capsys.readouterr().out.splitlines()
     assert f"`xlt check {tmp_path / 'bad.yaml'}` says why" in bad
     assert good.split()[:3] == ["demo", "2", "1"]
+
+
+def complete(script, *words):
+    """What bash offers for the last of some words."""
+    code = f'source "{script}"; COMP_WORDS=({" ".join(words)}); COMP_CWORD={len(words) - 1}; '
+    code += '_shtab_xlt; printf "%s\\n" "${COMPREPLY[@]}"'
+    return subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_bash_completes_commands_options_and_files(tmp_path, capsys):
+    assert cli.main(["completion", "bash"]) == 0
+    script = tmp_path / "completion.bash"
+    script.write_text(capsys.readouterr().out)
+    assert complete(script, "xlt", "st") == ["status"]
+    assert set(complete(script, "xlt", "p")) == {"plan", "publish"}
+    assert complete(script, "xlt", "run", "--dry") == ["--dry-run"]
+    (tmp_path / "mine.yaml").touch()
+    assert complete(script, "xlt", "check", f"{tmp_path}/mi") == [f"{tmp_path}/mine.yaml"]
+
+
+def test_zsh_has_a_completion_of_every_command(capsys):
+    assert cli.main(["completion", "zsh"]) == 0
+    output = capsys.readouterr().out
+    (commands,) = [action for action in cli._parser("")._actions if action.choices]
+    assert output.startswith("#compdef xlt") and all(f"    {name}:'" in output for name in commands.choices)
+
+
+def test_a_mistyped_command_is_told_the_nearest():
+    done = xlt("chekc", "params/demo.yaml")
+    assert done.returncode == 2 and "no such command: chekc; did you mean `check`?" in done.stderr

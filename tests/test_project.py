@@ -34,7 +34,8 @@ def test_environment_and_constraints_have_the_versions_of_pyproject():
     assert {name: constraints[name] for name in wanted if name in constraints} == {
         name: version for name, version in wanted.items() if name in constraints
     }
-    assert pins(" ".join(project["optional-dependencies"]["slurm"])).items() <= wanted.items()
+    for extra in ("slurm", "track"):
+        assert pins(" ".join(project["optional-dependencies"][extra])).items() <= wanted.items()
     assert set(wanted) - set(constraints) == {"torch"}  # which build of it is the machine's matter
 
 
@@ -90,6 +91,22 @@ def test_notebooks_have_the_house_shape(path):
         assert "parameters" in cell["metadata"].get("tags", []) or len(lines) <= LONGEST, lines
         assert not re.search(r"^\s*(def|class) ", "".join(cell["source"]), re.M), "functions live in the package"
     assert not re.search(r"[\"'](/home|/root|/tmp|/Users|C:\\)", path.read_text())
+
+
+def test_libraries_draw_no_progress_bars_into_notebooks():
+    code = "from xlt_utils import paths; import datasets, transformers.utils.logging as logging; "
+    code += "print(datasets.are_progress_bars_disabled(), logging.is_progress_bar_enabled())"
+    environment = {name: value for name, value in os.environ.items() if "PROGRESS_BARS" not in name}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "True False", done.stderr
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_heading_of_a_notebook_is_empty(path):
+    """Prose or code's output stands below each; the record's code shows nothing."""
+    for cell in json.loads(path.read_text())["cells"]:
+        lines = "".join(cell["source"]).strip().splitlines()
+        assert cell["cell_type"] != "markdown" or lines[-1] != "## Record"
 
 
 def test_every_study_file_is_valid_the_readmes_too(tmp_path):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR}
 
 
+FILES = ("STUDY", "A", "B", "OUT", "IN", "PARAMS", "PREDICTIONS", "LABELS", "FILE", "FOLDER")  # metavars of paths
 UNREAD = "not read"  # the fingerprint of data that a command does not look at
 FIRST_STEPS = """usage: xlt COMMAND ...; `xlt --help` lists the commands. To begin:
 
@@ -50,7 +51,6 @@ def main(words: list[str] | None = None) -> int:
 
     if not paths.IS_CLONE:
         os.environ["XLT_ROOT"] = str(paths.ROOT)  # for processes in other folders
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # a run has a line of progress of its own
     return exit_code(lambda: arguments.run(arguments))
 
 
@@ -237,6 +237,27 @@ def _explore(arguments: argparse.Namespace) -> int:
     return 0  # not reached: JupyterLab takes this process over
 
 
+def _compare(arguments: argparse.Namespace) -> int:
+    from xlt_utils import paths
+    from xlt_utils.pipeline.compare import compare
+
+    text, files = compare(arguments.a, arguments.b, arguments.out)
+    print(text)
+    for file in files:
+        print(f"written: {paths.relative(file)}")
+    return 0
+
+
+def _track(arguments: argparse.Namespace) -> int:
+    from xlt_utils.pipeline.explore import find_results, open_studies
+    from xlt_utils.pipeline.tracking import track
+
+    (study,) = open_studies([find_results(arguments.study)])
+    sent, known, server = track(study.findings, arguments.to)
+    print(f"{study.name}: {sent} runs sent to {server}, {known} were there")
+    return 0
+
+
 def _publish(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.publish import publish_study
 
@@ -290,6 +311,19 @@ def _score(arguments: argparse.Namespace) -> int:
 
     warn = submission.refuse_warning if arguments.strict else partial(print, "warning:", file=sys.stderr)
     print(json.dumps(submission.score_submission(arguments.predictions, arguments.labels, warn), indent=1))
+    return 0
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    parser = _parser("")
+    (commands,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    for command in commands.choices.values():
+        for action in command._actions:
+            if action.metavar in FILES:
+                action.complete = shtab.DIRECTORY if action.metavar == "FOLDER" else shtab.FILE  # type: ignore[attr-defined]
+    print(shtab.complete(parser, arguments.shell))
     return 0
 
 
@@ -413,6 +447,16 @@ def _parser(first: str) -> argparse.ArgumentParser:
     command.add_argument("others", metavar="STUDY", nargs="*", help="studies to see beside it")
     text = "print the address, and open no browser"
     command.add_argument("--no-browser", dest="browser", action="store_false", help=text)
+    argument = ("A", "a study file, a folder of runs, the folder of a published report, or an archive")
+    command = add("compare", _compare, argument, "show two studies side by side on the cells that both have")
+    command.add_argument("b", metavar="B", help="the other study, as A")
+    text = "the folder of the figure (default: one of the two studies' names in report/compare/)"
+    command.add_argument("--out", metavar="FOLDER", help=text)
+    argument = ("STUDY", "a study file, a folder of runs, the folder of a published report, or an archive")
+    text = "send the curves and scores of done cells to MLflow; what is there already is not sent again"
+    command = add("track", _track, argument, text)
+    text = "an MLflow server, such as http://host:5000 (default: MLFLOW_TRACKING_URI, else runs/mlflow.db)"
+    command.add_argument("--to", metavar="SERVER", help=text)
     text = (
         "keep a whole study's records beside its page; rendered from them again, the page has the same values on "
         "every machine and the same bytes on one machine"
@@ -443,6 +487,10 @@ def _parser(first: str) -> argparse.ArgumentParser:
     command = add("score", _score, argument, "score a submission in XTREME's layout, as JSON")
     command.add_argument("labels", metavar="LABELS", help="a folder of the same layout with the gold labels")
     command.add_argument("--strict", action="store_true", help="fail where there is a warning: unanswered questions")
+    text = "print what makes a shell complete commands, options and files: `source <(xlt completion bash)`"
+    command = commands.add_parser("completion", help=text, description=text)
+    command.add_argument("shell", choices=["bash", "zsh"], help="the shell")
+    command.set_defaults(run=_completion)
     if first and first[0] != "-" and first not in commands.choices:
         parser.error(f"no such command: {first}; {did_you_mean(first, commands.choices)}")
     return parser

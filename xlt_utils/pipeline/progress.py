@@ -1,13 +1,15 @@
-"""The line of progress that a run shows: cells done and in all, what runs, the time left. The states of the cells go
-in, text for a stream comes out. A terminal shows one line, rewritten in place; a file or a pipe gets a line at every
-tenth of the cells, and after five minutes without one."""
+"""The progress that a run shows: cells done and in all, what runs, the time left. The states of the cells go in, text
+for a stream comes out. A terminal shows bars, rewritten in place; a file or a pipe gets a line at every tenth of the
+cells, and after five minutes without one."""
 
-import shutil
+import os
 import time
 from typing import TextIO
 
+from xlt_utils import paths
 from xlt_utils.formatting import duration
 from xlt_utils.pipeline import slurm, status
+from xlt_utils.pipeline.bars import Bars, RunningCell, last_step
 from xlt_utils.pipeline.plan import longest_chain
 from xlt_utils.study import cells
 
@@ -43,17 +45,18 @@ class ProgressLine:
         self.deaths: set[str] = set()  # how jobs died before their runner began
         self.spent, self.planned = 0.0, 0.0  # seconds of cells done in this run, and what was expected of them
         self.last_tenth, self.last_time = -1, 0.0  # of the last line in a file
-        self.is_terminal = stream.isatty()
+        self.bars = Bars(stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else None
 
     def update(self, jobs: int) -> None:
         """Look again at the cells that were not done, and show what has changed; `jobs` run at a time."""
-        running, queued, self.failed = [], 0, 0
+        running: list[tuple[cells.Cell, str]] = []
+        queued, self.failed = 0, 0
         if self.queue:
             self.queue.refresh()
         for folder, cell in list(self.open.items()):
             state = status.cell_state(cell, (), self.queue)
             if state.kind == "running":
-                running.append(cell)
+                running.append((cell, state.log))
             elif state.kind == "queued":
                 queued += 1
             elif state.kind == "failed" and state.log not in self.earlier_logs:
@@ -65,13 +68,17 @@ class ProgressLine:
                 self.spent += state.seconds
                 self.planned += self.expected.get(folder, state.seconds)
                 del self.open[folder]
-        text = f"{self.name}  {self.done}/{self.total} cells"
-        text += f"  {self.failed} failed" if self.failed else ""
-        text += f"  left {duration(self.seconds_left(jobs))}" if self.open and self.expected else ""
-        text += "  running " + ", ".join(f"{cell.phase} {cell.slug}" for cell in running) if running else ""
-        text += f"  queued {queued}" if queued else ""
-        text += "  starting" if not running and not queued and not self.spent else ""
-        self._show(text)
+        words = f"{self.done}/{self.total} cells"
+        words += f"  {self.failed} failed" if self.failed else ""
+        words += f"  left {duration(self.seconds_left(jobs))}" if self.open and self.expected else ""
+        others = f"  queued {queued}" if queued else ""
+        others += "  starting" if not running and not queued and not self.spent else ""
+        if self.bars:
+            at_work = [RunningCell(f"{cell.phase} {cell.slug}", last_step(paths.resolve(log))) for cell, log in running]
+            self.bars.show(self.name, self.done, self.total, words + others, at_work)
+        else:
+            names = ", ".join(f"{cell.phase} {cell.slug}" for cell, _ in running)
+            self._write_line(f"{self.name}  {words}" + (f"  running {names}" if names else "") + others)
 
     def _tell_death(self, cell: cells.Cell, state: status.CellState) -> None:
         """Say at once that a job died before its runner began, for no attempt will: the first of each kind."""
@@ -86,24 +93,23 @@ class ProgressLine:
         seconds = {folder: self.expected.get(folder, 0.0) * pace for folder in self.open}
         return max(sum(seconds.values()) / jobs, longest_chain(list(self.open.values()), seconds))
 
-    def _show(self, text: str) -> None:
+    def _write_line(self, text: str) -> None:
+        """Write a line into a file, where there is news."""
         tenth, now = 10 * self.done // self.total, time.monotonic()
-        if self.is_terminal:
-            width = shutil.get_terminal_size().columns
-            self.stream.write("\r\x1b[K" + text[: width - 1])
-        elif tenth != self.last_tenth or now - self.last_time > MOST_SECONDS_BETWEEN_LINES:
+        if tenth != self.last_tenth or now - self.last_time > MOST_SECONDS_BETWEEN_LINES:
             self.last_tenth, self.last_time = tenth, now
             self.stream.write(time.strftime("%H:%M:%S  ") + text + "\n")
-        self.stream.flush()
+            self.stream.flush()
 
     def tell(self, text: str) -> None:
-        """Write lines that stay, below the line of progress."""
-        self.end()
-        self.stream.write(text + "\n")
-        self.stream.flush()
+        """Write lines that stay."""
+        if self.bars:
+            self.bars.tell(text)
+        else:
+            self.stream.write(text + "\n")
+            self.stream.flush()
 
     def end(self) -> None:
-        """End the line on a terminal, so that what follows begins a new one."""
-        if self.is_terminal:
-            self.stream.write("\n")
-            self.stream.flush()
+        """End the bars on a terminal, so that what follows stands below them."""
+        if self.bars:
+            self.bars.end()

@@ -24,8 +24,10 @@
   heads.forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
+    const wrap = () => (button.append(...head.childNodes), head.append(button));
+    wrap();
+    addEventListener("beforeprint", () => head.replaceChildren(...button.childNodes)); // a head with buttons is on its first page alone
+    addEventListener("afterprint", wrap);
     button.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") !== "ascending";
       heads.forEach((other) => other.removeAttribute("aria-sort"));
