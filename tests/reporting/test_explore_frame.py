@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import simulated
 
@@ -82,6 +83,14 @@ def test_the_first_choice_was_learnt_and_has_the_largest_rungs(study):
     choice = choices.first_choice(frame.assign(counts=frame["task"] == "udpos"))
     assert (choice.target, choice.tokens, choice.examples) == ("udpos", 1_600_000, 4096)
     assert (choice.arm, choice.language, choice.seed) == (ALL, OTHERS, ALL)
+
+
+def test_of_two_studies_the_first_choice_has_runs(study):
+    larger = study.frame.assign(study="t", tokens=study.frame["tokens"] * 4)
+    longer = study.frame.assign(examples=study.frame["examples"] * 4)
+    frame = pd.concat([longer, larger], ignore_index=True).assign(condition="mnli")
+    choice = choices.first_choice(frame)
+    assert len(choices.at_rungs(choices.chosen_rows(frame, choice), choice))
 
 
 def test_a_choice_holds_what_it_names_and_i_of_zero_begins_each_arms_line(study):

@@ -34,6 +34,7 @@ def first_choice(frame: pd.DataFrame) -> Choice:
     rows = order[order["task"] == order["task"].iloc[0]]
     after = rows[rows["examples"] > 0]
     largest = after if len(after) else rows
+    largest = largest[largest["tokens"] == largest["tokens"].max()]  # of several studies, one that has both
     language = OTHERS if OTHERS in set(rows["language"]) else rows["language"].iloc[0]
     return Choice(rows["task"].iloc[0], int(largest["tokens"].max()), int(largest["examples"].max()), language=language)
 

@@ -79,7 +79,7 @@ def explorer_chart(
     }
     views = {name: view.properties(title=titles[name]) for name, view in drawn.items()}
     places = [alt.vconcat(views.pop("surface"), views.pop("costs"), spacing=28), *views.values()]
-    chart = alt.concat(*places, columns=2, align="each", spacing={"row": 28, "column": 40})
+    chart = alt.concat(*places, columns=2, align="each", spacing={"row": 28, "column": 28})
     chart = chart.resolve_scale(color="shared", yOffset="independent")
     # one selection of all views that have points: added to each, it would be as many of one name
     chart.params = [
@@ -95,7 +95,7 @@ def explorer_chart(
         )
     ]
     if tables is not None:
-        chart.datasets = {name: _plain(table).to_dict("records") for name, table in tables.items()}
+        chart.datasets = {name: _plain(table) for name, table in tables.items()}
     return (
         chart.configure(font=f"{FONT}, Arial, sans-serif", background="white")
         .configure_axis(labelFontSize=11, titleFontSize=11, titleFontWeight="normal", gridColor="#e4e4e4")
@@ -266,12 +266,12 @@ def _colour(conditions: Sequence[str]) -> alt.Color:
     return alt.Color("condition:N", title="arm", scale=alt.Scale(domain=domain, range=colours[: len(domain)]))
 
 
-def _plain(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with no more digits than can be seen."""
-    table = rows.copy()
+def _plain(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows with no more digits than can be seen, and none for NaN, which JSON has not; without what no view draws."""
+    table = rows.drop(columns=["low", "high", "counts", "task", "language"], errors="ignore")
     numbers = table.select_dtypes("number").columns
     table[numbers] = table[numbers].astype(float).round(5)
-    return table
+    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def _title(name: str, words: Mapping[str, str], is_empty: bool) -> alt.TitleParams:
