@@ -171,7 +171,8 @@ def survive(cluster, folder, world, others):
         with cluster.without_controller():  # jobs end meanwhile, and cannot say so
             (hold / "intermediate").unlink()
             (hold / "target").unlink()
-            wait_for((scene.cell(TARGET) / "record.json").exists)
+            wait_for(lambda: any(scene.attempts(start)[-1]["status"] == "done" for start in (MIDDLE, TARGET)))
+            seen["controller back"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
         seen["code"], seen["output"] = end(again)
         seen["steps"] = steps()
         assert end(here)[0] == 0, printed(here)
@@ -274,6 +275,13 @@ def test_a_job_that_is_out_of_time_goes_on_from_its_checkpoint(survived):
     assert 0 < seen["checkpoint"] <= slurm_study.HELD_AT
     assert by_job[first] == [0, *range(slurm_study.HELD_AT)]  # the first batch is asked for to know the run by
     assert by_job[last] == [0, *range(seen["checkpoint"], 30_000 // (32 * 16))]
+
+
+def test_a_killed_controller_stops_nothing(survived):
+    """Whether Snakemake asked meanwhile, and lost its jobs, is chance; they end, and nothing is left to a repeat."""
+    scene, seen = survived
+    finished = [scene.attempts(start)[-1] for start in (MIDDLE, TARGET)]
+    assert any(attempt["ended"] < seen["controller back"] for attempt in finished), (finished, seen)
 
 
 def test_no_job_is_submitted_twice(survived, results):

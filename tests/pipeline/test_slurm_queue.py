@@ -112,6 +112,23 @@ def test_an_engine_whose_jobs_slurm_has_forgotten_is_lost(folder, squeue, monkey
     assert watch.is_lost()
 
 
+def test_an_engine_that_asked_in_vain_is_lost_once_slurm_answers(folder, squeue):
+    """The plugin drops its jobs where a question to Slurm fails, and says that it turned to sacct, if anything."""
+    log = folder / "snakemake.log"
+    log.touch()
+    watch = engine_log.ClusterWatch(log, slurm.Queue(folder))
+    squeue(row(folder, 7, "RUNNING"))
+    assert not watch.is_lost()
+    with open(log, "a") as file:
+        file.write("Falling back to 'sacct' for status queries (MinJobAge=None; threshold=90s).\n")
+    watch.looked -= 60
+    squeue("slurm_load_jobs error: Unable to contact slurm controller", 1)
+    assert watch.look() == "" and not watch.is_lost()
+    watch.queue.asked -= 60
+    squeue(row(folder, 7, "RUNNING"))
+    assert watch.is_lost()
+
+
 def test_status_counts_what_is_queued_and_says_why(tmp_path, squeue, monkeypatch):
     from small_study import grid
 

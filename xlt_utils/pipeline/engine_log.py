@@ -8,10 +8,13 @@ from pathlib import Path
 from xlt_utils.pipeline import slurm
 from xlt_utils.pipeline.log_errors import first_error
 
+# The plugin asked while the controller did not answer; then it drops every job that it waited for, and says no more
+UNANSWERED = b"MinJobAge=None"
 REFUSED = re.compile(r"sbatch failed\. The error message was '(.*?)'\.$", re.S | re.M)
 # So long without a job in the queue or a word in its log, Snakemake waits for jobs that Slurm has forgotten: it asks
 # every three minutes at least, and waits a minute for files.
 LOST_SECONDS = 420.0
+RETURN_SECONDS = 3.0  # between two questions to a Slurm that was away
 
 
 def why_ended(lines: list[str]) -> str:
@@ -33,7 +36,7 @@ class ClusterWatch:
         self.log, self.queue = log, queue
         self.begin = self.size = log.stat().st_size if log.exists() else 0
         self.looked = self.active = time.monotonic()
-        self.has_told = False
+        self.has_told = self.was_away = False
 
     def look(self) -> str:
         """Look at the log now and then, and return why Slurm took no job, the first time that it says so."""
@@ -41,16 +44,22 @@ class ClusterWatch:
         if now - self.looked < slurm.ASK_SECONDS or (size := self.log.stat().st_size) == self.size:
             return ""
         self.looked, self.active, self.size = now, now, size
-        if self.has_told:
-            return ""
         with open(self.log, "rb") as file:
             file.seek(self.begin)
-            match = REFUSED.search(file.read().decode("utf-8", errors="replace"))
+            text = file.read()
+        self.was_away |= UNANSWERED in text
+        if self.has_told:
+            return ""
+        match = REFUSED.search(text.decode("utf-8", errors="replace"))
         self.has_told = match is not None
         return " ".join(match[1].split()) if match else ""
 
     def is_lost(self) -> bool:
-        """Whether Snakemake waits for nothing that there is."""
+        """Whether Snakemake waits for nothing that there is, or may have dropped its jobs while Slurm was away. Never
+        before Slurm answers again."""
+        self.was_away |= bool(self.queue.error)
+        if self.was_away:
+            self.queue.refresh(RETURN_SECONDS)
         if self.queue.jobs or self.queue.error:
             self.active = time.monotonic()
-        return time.monotonic() - self.active > LOST_SECONDS
+        return not self.queue.error and (self.was_away or time.monotonic() - self.active > LOST_SECONDS)

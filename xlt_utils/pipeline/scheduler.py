@@ -29,6 +29,7 @@ from xlt_utils.study.schema import Study
 BUSY = 75  # EX_TEMPFAIL: another run of the study is at work
 NOT_LEARNT = 3  # the gate is closed: a target or an arm is not learnt
 POLL_SECONDS = 0.5  # between two looks at the run folders
+MOST_STARTS = 5  # of Snakemake without a new record: it loses its jobs where Slurm does not answer
 FULL_BYTES = 2**20  # with less free, no cell runs
 SWEEP_SECONDS = 20.0  # between two looks for weights that no cell needs any more
 
@@ -177,7 +178,13 @@ class _Engine:
         if not self.profile.is_local:  # where a cell is tried again; what its notebook raised is raised once a start
             self.environment["XLT_RUN"] = f"{platform.node()} {os.getpid()} {time.time():.3f}"
         command = _snakemake_command(self.folder, self.study, plan.jobs, self.profile, cell_command)
-        _run_grid(self, wanted, missing, plan, command)
+        starts = 1
+        while not _run_grid(self, wanted, missing, plan, command) and starts < MOST_STARTS:
+            self._wait_for_jobs(wanted)
+            before, missing = len(missing), _missing(wanted)
+            if not missing:
+                break
+            starts = starts + 1 if len(missing) == before else 1
         for line in growth.settle(again, is_over=False):
             print(f"{self.study.name}: {line}", file=sys.stderr)
 
@@ -263,9 +270,9 @@ def _finish(study: Study, grid: list[cells.Cell], kernel: str, engine: _Engine) 
 
 def _run_grid(
     engine: _Engine, grid: list[cells.Cell], missing: list[cells.Cell], plan: Plan, command: list[str]
-) -> None:
+) -> bool:
     """Write the files that Snakemake reads, run its `command`, and show progress until it ends. Weights that no cell
-    needs any more go meanwhile, where the study says so."""
+    needs any more go meanwhile, where the study says so. False where it had lost its jobs, and is to start anew."""
     folder, queue = engine.folder, engine.queue
     spare = engine.grid if spare_weights.keeps_needed_only(engine.study) else []
     for cell in grid:
@@ -279,6 +286,7 @@ def _run_grid(
     line = progress.ProgressLine(sys.stdout, folder.name, len(grid), missing, plan.by_cell, queue)
     path = folder / "snakemake.log"
     watch = engine_log.ClusterWatch(path, queue) if engine.profile.is_slurm else None
+    is_lost = False
     with open(path, "a", encoding="utf-8") as log:  # after that of the gate
         process = subprocess.Popen(
             command,
@@ -295,10 +303,8 @@ def _run_grid(
             line.update(plan.jobs)
             if watch and (refusal := watch.look()):
                 line.tell(f"Slurm took no job: {refusal}\n  log: {paths.relative(path)}")
-            if watch and watch.is_lost():
-                line.tell(
-                    "the engine waits for jobs that Slurm has forgotten: ended; the same command goes on from here"
-                )
+            if is_lost := bool(watch and watch.is_lost()):
+                line.tell("Snakemake lost its jobs while Slurm did not answer: it starts anew")
                 _end_engine(process)
             time.sleep(POLL_SECONDS)
             if time.time() - swept > SWEEP_SECONDS:
@@ -317,9 +323,10 @@ def _run_grid(
     finally:
         line.end()
         _write_run_totals(folder, plan, began, sum(is_done(cell.folder, cell.hash) for cell in missing))
-    if process.returncode and not line.failed:
+    if process.returncode and not line.failed and not is_lost:
         error = engine_log.why_ended(path.read_text(encoding="utf-8", errors="replace").splitlines())
         print(f"the engine ended before a cell could say why: {error}\n  log: {paths.relative(path)}", file=sys.stderr)
+    return not is_lost
 
 
 def _snakemake_command(folder: Path, study: Study, jobs: int, profile: Profile, cell_command: list[str]) -> list[str]:
