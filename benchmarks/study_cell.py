@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from xlt_utils.data import labelled, loading
+from xlt_utils.data import labelled, pretraining_text
 from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import Task
 from xlt_utils.evaluation import metrics
@@ -88,7 +88,7 @@ def _masked_lm(model: PreTrainedModel, tokenizer, settings: dict, languages: lis
     rows: list[list[int]] = []
     for number, language in enumerate(languages, 1):
         tokens: list[int] = []
-        for lines in loading.read_text(settings["data"], language, chunk=1_000):
+        for lines in pretraining_text.read_text(settings["data"], language, chunk=1_000):
             if len(rows) + len(tokens) // length >= sequences * number // len(languages):
                 break
             for ids in tokenizer(lines)["input_ids"]:

@@ -5,7 +5,6 @@ torch."""
 
 import argparse
 import contextlib
-import errno
 import json
 import os
 import re
@@ -15,18 +14,14 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from xlt_utils.errors import Fault, did_you_mean
+from xlt_utils.errors import REFUSED, Fault, did_you_mean
 from xlt_utils.formatting import flops_text
 
 if TYPE_CHECKING:
     from xlt_utils.study.cells import Cell
     from xlt_utils.study.schema import Study
-
-
-# What a file system refuses: no room, no right to write, or a file of the wrong kind where one is to be written.
-REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR}
 
 
 FILES = ("STUDY", "A", "B", "OUT", "IN", "PARAMS", "PREDICTIONS", "LABELS", "FILE", "FOLDER")  # metavars of paths
@@ -91,7 +86,12 @@ def _check(arguments: argparse.Namespace) -> int:
         for name in outside.not_checked(study):
             print(f"not looked for: {name}")
         return 0
-    study, grid = _grid(arguments.study)
+    from xlt_utils.study.lock import NotMirrored
+
+    try:
+        study, grid = _grid(arguments.study)
+    except NotMirrored as absent:
+        return _check_on_hub(arguments.study, absent)
     _check_data(arguments.study, study)
     from xlt_utils import paths
     from xlt_utils.training import hardware
@@ -102,13 +102,49 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_on_hub(path: str, absent: Fault) -> int:
+    """Check a study whose data are not here yet against what the hub says of them."""
+    from xlt_utils.pipeline import hub_check
+    from xlt_utils.study import study_file
+
+    study, grid = _grid(path, absent="go by the lock")
+    if faults := hub_check.check_on_hub(study):
+        raise study_file.data_fault(path, faults)
+    print(f"{path}: no fault found in the file and in what the hub says of its data; {len(grid)} cells")
+    print(f"{absent}; rows, sizes and weights are checked then")
+    return 0
+
+
+def _mirror(arguments: argparse.Namespace) -> int:
+    from xlt_utils.pipeline import hub, mirror
+    from xlt_utils.study import lock, study_file
+
+    study = study_file.load_study(arguments.study)
+    if not lock.reads_hub(study):
+        print(f"{arguments.study}: reads nothing from the hub")
+        return 0
+    is_here = not lock.missing(study, lock.read_lock(lock.lock_file(arguments.study)))
+    locked = mirror.mirror_study(study, arguments.study, arguments.folder, arguments.update)
+    if is_here and not arguments.update:
+        try:
+            for line in mirror.moved(study, locked):
+                print(line)
+        except hub.HubFault as fault:
+            print(f"whether a revision has moved is not known: {fault}", file=sys.stderr)
+    pinned = lock.pin(study, arguments.study)
+    place = f"; data: {pinned.data}" if pinned.data != study.data else ""
+    file = lock.lock_file(arguments.study)
+    print(f"{arguments.study}: what it reads of the hub is in {locked.folder}, pinned in {file}{place}")
+    return 0
+
+
 def _plan(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline import growth, pilot, scheduler, trade
     from xlt_utils.pipeline.plan import make_plan, plan_text, seed_seconds
     from xlt_utils.pipeline.speed import assume_speed, measure_speed
     from xlt_utils.records.record import is_done
 
-    study, grid = _grid(arguments.study)
+    study, grid = _grid(arguments.study, "go by the lock" if arguments.gpu else "refuse")
     earlier = pilot.read_pilot(arguments.pilot) if arguments.pilot else None
     jobs = arguments.jobs or (1 if arguments.gpu else scheduler.default_jobs(study))
     lines: list[str] = []
@@ -148,7 +184,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.plan import Plan, plan_for_run
     from xlt_utils.pipeline.profiles import read_profile
 
-    study, grid = _grid(arguments.study)
+    study, grid = _grid(arguments.study, "go by the lock" if arguments.dry_run else "take")
     if arguments.dry_run:
         return _say_what_would_run(study, grid, arguments.records)
     profile = read_profile(arguments.profile)
@@ -181,7 +217,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.status import look, status_rows, status_text
 
     while True:
-        study, grid = _grid(arguments.study, writes_data=False)
+        study, grid = _grid(arguments.study, "go by the lock", writes_data=False)
         archived = find_archived(study, grid, arguments.records)
         seen = look(study.name, grid, archived)
         if arguments.json:
@@ -224,7 +260,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
     if os.path.isdir(arguments.study):
         return render_published(arguments.study, arguments.kernel)
-    study, grid = _grid(arguments.study)
+    study, grid = _grid(arguments.study, "go by the lock")
     with contextlib.suppress(BlockingIOError), growth.alone(study.name):  # else `xlt run` has taken them
         growth.take_archived(study, grid)
     return scheduler.report_study(study, grid, arguments.kernel)
@@ -261,7 +297,7 @@ def _track(arguments: argparse.Namespace) -> int:
 def _publish(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.publish import publish_study
 
-    study, grid = _grid(arguments.study)
+    study, grid = _grid(arguments.study, "go by the lock")
     return publish_study(study, grid, arguments.kernel, arguments.drop)
 
 
@@ -276,7 +312,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from xlt_utils.formatting import count_of
     from xlt_utils.pipeline.doctor import examine
 
-    study, grid = _grid(arguments.study)
+    study, grid = _grid(arguments.study, "go by the lock")
     complaints = examine(study, grid)
     print("\n".join([*complaints, f"{study.name}: {count_of(len(complaints), 'fault')} found in what it has made"]))
     return 65 if complaints else 0
@@ -327,30 +363,73 @@ def _completion(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _grid(path: str, writes_data: bool = True) -> "tuple[Study, list[Cell]]":
-    """The study and its cells.
+def _grid(
+    path: str, absent: Literal["take", "refuse", "go by the lock"] = "refuse", writes_data: bool = True
+) -> "tuple[Study, list[Cell]]":
+    """The study, pinned, and its cells.
 
     Args:
         path: of the study file.
+        absent: what becomes of what is read from the hub and is not here: `take` fetches it, `refuse` raises
+            NotMirrored, `go by the lock` takes the lock file's word for the hashes. Without a lock none of the cells
+            can be done, and the grid stands for that.
         writes_data: whether embedded data that are not there yet are written first; else none of its cells can be
-            done, and the grid stands for that.
+            done, as above.
 
     Raises:
         StudyFault: the file, or the place that it names as data, is not right.
+        NotMirrored: data or checkpoints of the hub are not here, and not to be taken.
     """
     from xlt_utils import paths
-    from xlt_utils.study import cells, study_file
+    from xlt_utils.study import cells, lock, study_file
 
     study = study_file.load_study(path)
     is_unwritten = study.data == "microworld" and not any((paths.RUNS / "data").glob("microworld-*"))
     try:
+        try:
+            study = lock.pin(study, path)
+        except lock.NotMirrored:
+            if absent == "refuse":
+                raise
+            if known := _locked_grid(study, path, wholly_done=absent == "take"):
+                return known
+            if absent == "go by the lock":
+                return study, cells.expand_study(study, study.data, UNREAD)
+            study = _mirrored(study, path)
         if is_unwritten and not writes_data:
             return study, cells.expand_study(study, study.data, UNREAD)
         if is_unwritten:
             print("writing the microworld, the embedded data, once: less than a minute", file=sys.stderr)
         return study, cells.expand_study(study)
+    except Fault:
+        raise
     except (OSError, ValueError) as fault:
+        if getattr(fault, "errno", None) in REFUSED:
+            raise
         raise study_file.StudyFault(f"{path}: {fault}") from None
+
+
+def _locked_grid(study: "Study", path: str, wholly_done: bool) -> "tuple[Study, list[Cell]] | None":
+    """The study, pinned, and its cells as its lock file alone has them, whose snapshots are not here; None where the
+    lock does not have all, or is to be `wholly_done` and is not."""
+    from xlt_utils.records.record import is_done
+    from xlt_utils.study import cells, lock
+
+    try:
+        pinned = lock.pin(study, path, files=False)
+    except lock.NotMirrored:
+        return None
+    grid = cells.expand_study(pinned)
+    return (pinned, grid) if not wholly_done or all(is_done(cell.folder, cell.hash) for cell in grid) else None
+
+
+def _mirrored(study: "Study", path: str) -> "Study":
+    """The study, pinned, after all that it reads from the hub was taken."""
+    from xlt_utils.pipeline import mirror
+    from xlt_utils.study import lock
+
+    mirror.mirror_study(study, path, say=lambda line: print(f"{study.name}: {line}", flush=True))
+    return lock.pin(study, path)
 
 
 def _check_data(path: str, study: "Study") -> None:
@@ -399,6 +478,10 @@ def _parser(first: str) -> argparse.ArgumentParser:
     command = add("check", _check, study, "look for everything in a study that could fail later")
     text = "the study file alone; lists the data sets and checkpoints that are not looked for"
     command.add_argument("--offline", action="store_true", help=text)
+    command = add("mirror", _mirror, study, "take what a study reads from the hub, and pin it in a lock file")
+    text = "where the snapshots lie (default: where the lock file says, else hub/)"
+    command.add_argument("folder", metavar="FOLDER", nargs="?", help=text)
+    command.add_argument("--update", action="store_true", help="take the revisions that have moved")
     command = add("plan", _plan, study, "say what a study will run and cost")
     command.add_argument("--jobs", **jobs)
     text = "plan from the file alone for GPUs of this many useful FLOPs a second (an A100 about 1e14)"

@@ -2,7 +2,11 @@
 right ones."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+# What a file system refuses: no room, no right to write, or a file of the wrong kind where one is to be written.
+REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR}
 
 
 class Fault(ValueError):

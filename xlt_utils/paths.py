@@ -17,6 +17,8 @@ RUNS = ROOT / os.environ.get("XLT_RUNS", "runs")
 REPORTS = ROOT / os.environ.get("XLT_REPORT", "report")
 # Data sets that are not on the hub (CCGbank, BUCC), where the study's own data folder has none.
 LOCAL = ROOT / os.environ.get("XLT_LOCAL", "local")
+# Snapshots of the hub's data sets and checkpoints, as its client lays them out.
+HUB = ROOT / os.environ.get("XLT_HUB", "hub")
 PHASES = ("pretrain", "intermediate", "target", "report")
 
 

@@ -4,7 +4,7 @@ import hub_layout
 import pytest
 from datasets import Features, List, Value
 
-from xlt_utils.data import decontaminate, loading
+from xlt_utils.data import decontaminate, loading, pretraining_text
 from xlt_utils.data.labelled import SplitRef, read_examples
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.training import encoders, tokenization
@@ -36,7 +36,7 @@ def answers_of(folder, start_type="int32", **answers):
 
 
 def read_text(folder):
-    return [line for lines in loading.read_text(str(folder), "en") for line in lines]
+    return [line for lines in pretraining_text.read_text(str(folder), "en") for line in lines]
 
 
 def read(task):

@@ -120,7 +120,7 @@ def mirror(folder: Path) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    loading.data_fingerprint.cache_clear()
+    loading._files_digest.cache_clear()
     return loading.data_fingerprint(str(folder))
 
 

@@ -1,12 +1,16 @@
 """Examples as tokens: nothing of an example is lost, and what a label points at is what was meant."""
 
+import shutil
+
 import numpy as np
 import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
 
 from xlt_utils.data import labelled
 from xlt_utils.data.labelled import SplitRef
 from xlt_utils.data.tasks import TASKS
-from xlt_utils.training import encoding
+from xlt_utils.training import corpus, encoding, tokenization
 
 
 def encode(name, part, world, language, vocabulary, length, **options):
@@ -26,6 +30,36 @@ def test_every_word_is_is_labelonce_however_long_its_sentence(world, vocabulary)
             lines = np.flatnonzero(encoded.sentences == number)
             labels = np.concatenate([encoded.labels[encoded.starts[line] : encoded.starts[line + 1]] for line in lines])
             assert labels[labels != encoding.IGNORED].tolist() == example["label"]
+
+
+def test_a_vocabulary_with_bos_and_eos_in_place_of_cls_and_sep_reads_alike(world, vocabulary, checkpoint, tmp_path):
+    shutil.copytree(checkpoint, tmp_path / "encoder")
+    roles = {
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "mask_token": "<mask>",
+    }
+    PreTrainedTokenizerFast(tokenizer_object=vocabulary.tokenizer.backend_tokenizer, **roles).save_pretrained(
+        tmp_path / "encoder"
+    )
+    tokenizer = tokenization.load_tokenizer(tmp_path / "encoder")
+    assert tokenizer.cls_token_id is None and tokenizer.sep_token_id is None
+    for name in ("udpos", "xquad"):
+        split = SplitRef(TASKS[name], "test", world, "xa", 20)
+        with_cls, with_bos = (encoding.encode(split, one, 64) for one in (vocabulary.tokenizer, tokenizer))
+        assert np.array_equal(with_cls.tokens, with_bos.tokens) and np.array_equal(with_cls.labels, with_bos.labels)
+    batches = [
+        corpus.Corpus(world, ["en"], one, 32, 0.3).batches(0, 1, 4, 0.15)(0)
+        for one in (vocabulary.tokenizer, tokenizer)
+    ]
+    assert torch.equal(batches[0]["input_ids"], batches[1]["input_ids"])
+    PreTrainedTokenizerFast(
+        tokenizer_object=vocabulary.tokenizer.backend_tokenizer, pad_token="<pad>", bos_token="<s>"
+    ).save_pretrained(tmp_path / "encoder")
+    with pytest.raises(tokenization.StartError, match="needs a fast tokenizer with sep_token or eos_token"):
+        tokenization.load_tokenizer(tmp_path / "encoder")
 
 
 @pytest.mark.parametrize("length", [32, 384])

@@ -53,6 +53,11 @@ class SplitRef:
         return getattr(self.task, self.part)
 
     @property
+    def all_sources(self) -> list[Source]:
+        """The part's sources and their stand-ins."""
+        return [source for first in self.sources for source in with_stand_ins(first)]
+
+    @property
     def perturbation_name(self) -> str:
         """What results call the perturbation, "" where there is none."""
         return perturb.perturbation_name(*self.perturbation) if self.perturbation else ""
@@ -178,6 +183,16 @@ def is_scorable(split: SplitRef) -> bool:
 def languages_with(task: Task, data: str) -> list[str]:
     """The languages that a task can be tested in, in the order of the language table."""
     return [code for code in LANGUAGES if is_scorable(SplitRef(task, "test", data, code))]
+
+
+def task_sources(tasks: Iterable[str], parts: Iterable[str]) -> list[Source]:
+    """The sources of some parts (`train`, `translated`, `development`, `test`) of some tasks and their stand-ins, each
+    once."""
+    sources: list[Source] = []
+    for name in tasks:
+        for first in (source for part in parts for source in getattr(TASKS[name], part)):
+            sources += [source for source in with_stand_ins(first) if source not in sources]
+    return sources
 
 
 def with_stand_ins(source: Source) -> Iterator[Source]:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from xlt_utils import microworld, paths
 from xlt_utils.code_hash import room_code_hash
 from xlt_utils.data import ccgbank
 from xlt_utils.data.languages import LANGUAGES
+from xlt_utils.data.pinned_place import PLACE_FILE, identify, read_place
 from xlt_utils.data.tasks import Source
 from xlt_utils.errors import did_you_mean
 from xlt_utils.files import lfs_pointer
 
-_TEXT = Source("text/multilingual", "{code}", "train", {"text": "text"})
+CONVERTED = "refs/convert/parquet"  # where the hub itself keeps a data set as parquet files, in config/split/
 # The embedded data that notebooks use by default: large enough for their tiny settings.
 MICROWORLD_DEFAULTS: dict[str, Any] = {
     "seed": 0,
@@ -43,17 +44,20 @@ class MissingData(DataError):
 
 
 def locate(data: str, settings: dict | None = None) -> str:
-    """The place that a study's `data` names: `hub`, or a mirror folder, relative to the project if it is inside.
+    """The place that a study's `data` names: a folder, relative to the project if it is inside.
 
     Args:
-        data: `hub`, a folder, or `microworld`, which is written first where it does not exist yet.
+        data: a mirror folder, one that is pinned, or `microworld`, which is written first where it does not exist yet.
         settings: of the microworld: seed, sentences, bilingual, languages.
 
     Raises:
-        DataError: the folder does not exist.
+        DataError: the folder does not exist, or it is `hub`, which is read from snapshots alone.
     """
     if data == "hub":
-        return data
+        raise DataError(
+            "data: 'hub' is read from snapshots alone: `xlt mirror STUDY` takes them and prints the folder that a "
+            "notebook run by hand reads as `data`"
+        )
     if data == "microworld":
         settings = MICROWORLD_DEFAULTS | (settings or {})
         # The folder's name is a hash of everything that decides its bytes: the settings and the generator itself.
@@ -70,15 +74,31 @@ def locate(data: str, settings: dict | None = None) -> str:
     return paths.relative(folder)
 
 
-@functools.cache
-def data_fingerprint(data: str) -> str:
-    """The sha256 of all files in a mirror folder, names and bytes (of the hub: its name), and in paths.LOCAL.
+def data_fingerprint(data: str, reads: frozenset[str] | None = None) -> str:
+    """The sha256 of all files in a mirror folder, names and bytes, and in paths.LOCAL; of data that are pinned, that of
+    the commits and the text that something reads, so that a study which grows by a data set keeps its runs.
 
     Of a data set's README only its YAML counts, which says where its files are. Hidden files and folders do not count,
     nor does the microworld's manifest: it says which code wrote the data, and the data are hashed anyway.
+
+    Args:
+        data: the place.
+        reads: the ids of the data sets, and pinned_place.TEXT where text is read; None: all.
     """
-    digest = hashlib.sha256(b"hub" if data == "hub" else b"")
-    for folder in [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]:
+    place = read_place(data)
+    if place is None:
+        return _files_digest((paths.resolve(data), paths.LOCAL))
+    pins = identify(place, reads)
+    if place["folder"]:
+        return hashlib.sha256((pins + data_fingerprint(place["folder"])).encode()).hexdigest()
+    local = paths.LOCAL.glob("*") if reads is None else (paths.LOCAL / name for name in reads)
+    return hashlib.sha256((pins + _files_digest(tuple(sorted(local)))).encode()).hexdigest()
+
+
+@functools.cache
+def _files_digest(folders: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for folder in folders:
         for file in walk_files(folder):
             if file.suffix == ".lock" or file == folder / microworld.WORLD_MANIFEST:
                 continue
@@ -108,20 +128,51 @@ def _front_matter(file: Path) -> str:
     return match[1] if match else ""
 
 
-def _fill_in(pattern: str, language: str | None) -> str:
-    """A pattern of a task's row with the names of `language` filled in."""
+def fill_in(pattern: str, language: str | None) -> str:
+    """A pattern of a task's or a text's row with the names of `language` filled in."""
     return pattern.format(**asdict(LANGUAGES[language])) if language else pattern
 
 
 def describe_split(source: Source, data: str, language: str | None = None) -> str:
-    """Where a split is read, in words, as records have it."""
-    return f"{source.dataset}, config {_fill_in(source.config, language)}, split {source.split}, in {data}"
+    """Where a split is read, in words, as records have it: of a data set that is pinned, at which commit."""
+    place = read_place(data)
+    commit = place["datasets"].get(source.dataset, {}).get("commit") if place else None
+    where = f"of commit {commit[:12]}" if commit else f"in {data}"
+    return f"{source.dataset}, config {fill_in(source.config, language)}, split {source.split}, {where}"
 
 
 def local_folder(source: Source, data: str) -> Path | None:
     """The folder of a data set that is not on the hub: in the mirror, else in paths.LOCAL."""
-    parents = [paths.LOCAL] if data == "hub" else [paths.resolve(data), paths.LOCAL]
+    parents = [*_mirror(data), paths.LOCAL]
     return next((parent / source.dataset for parent in parents if (parent / source.dataset).is_dir()), None)
+
+
+def _mirror(data: str) -> list[Path]:
+    """The mirror folder of a place; none where all of it is pinned."""
+    place = read_place(data)
+    folder = place["folder"] if place else data
+    return [paths.resolve(folder)] if folder else []
+
+
+def data_set_folder(data: str, dataset: str) -> Path:
+    """The folder of a data set of the hub: its snapshot, or that in the mirror.
+
+    Raises:
+        MissingData: the mirror has no such data set.
+        DataError: the data are the hub's, and this data set is not among those that were taken, or is gone.
+    """
+    place = read_place(data)
+    if place and dataset in place["datasets"]:
+        folder = paths.resolve(place["datasets"][dataset]["snapshot"])
+        if folder.is_dir():
+            return folder
+        raise DataError(f"{dataset}: its snapshot {folder} is gone; `xlt mirror STUDY` takes it again")
+    for mirror in _mirror(data):
+        for name in (dataset, dataset.partition("/")[2]):  # the hub's first ids had no owner, as mirrors may still have
+            if name and (mirror / name).is_dir():
+                return mirror / name
+        raise MissingData(f"{dataset}: no such data set in {data} (looked for the folder {mirror / dataset})")
+    raise DataError(f"{dataset}: not among the data sets that {data}/{PLACE_FILE} pins; `xlt mirror STUDY` takes it")
 
 
 def read_split(source: Source, data: str, language: str | None = None) -> dict[str, list]:
@@ -137,13 +188,13 @@ def read_split(source: Source, data: str, language: str | None = None) -> dict[s
             return ccgbank.read_ccgbank(folder, source.split)
         except ValueError as error:
             raise (DataError if folder else MissingData)(str(error)) from error
-    rows, where = _split(source, data, language), describe_split(source, data, language)
+    rows, where = open_split(source, data, language), describe_split(source, data, language)
     for name, columns in source.columns.items():
         for column in (columns,) if isinstance(columns, str) else columns:
-            _check_column(name, column, rows, source, where)
+            check_column(name, column, rows, source, where)
     columns = rows.with_format("arrow")[:]
     if source.language_column and language:
-        value = _fill_in(source.language_value, language)
+        value = fill_in(source.language_value, language)
         languages = columns[source.language_column]
         matches = compute.starts_with if value.endswith("-") else compute.equal
         columns = columns.filter(matches(languages, value))
@@ -152,77 +203,71 @@ def read_split(source: Source, data: str, language: str | None = None) -> dict[s
     return {name: _values(columns, theirs) for name, theirs in source.columns.items()}
 
 
-def read_text(data: str, language: str, chunk: int = 10_000) -> Iterator[list[str]]:
-    """The lines of a language's text, unchanged, in chunks of at most `chunk`, so that memory stays bounded.
-
-    Raises:
-        MissingData: the language has no text.
-        DataError: there is no column of text, or a line of it is null.
-    """
-    rows, where = _split(_TEXT, data, language), describe_split(_TEXT, data, language)
-    _check_column("text", "text", rows, _TEXT, where)
-    for start in range(0, len(rows), chunk):
-        lines = rows[start : start + chunk]["text"]
-        if None in lines:
-            raise DataError(f"{where}: row {start + lines.index(None)}: the line is null; an empty one is ''")
-        yield lines
-
-
-def count_lines(data: str, language: str) -> int:
-    """How many lines of text a language has."""
-    return len(_split(_TEXT, data, language))
-
-
-def _split(source: Source, data: str, language: str | None) -> Any:
+def open_split(source: Source, data: str, language: str | None) -> Any:
     """A split as a `datasets.Dataset`."""
     per_language = any(field for _, field, _, _ in string.Formatter().parse(source.config) if field)
-    config, where = _fill_in(source.config, language if per_language else None), describe_split(source, data, language)
-    folder = None if data == "hub" else paths.resolve(data) / source.dataset
-    configs = _with_place(lambda: _configs(data, source.dataset), where, folder)
+    config, where = fill_in(source.config, language if per_language else None), describe_split(source, data, language)
+    folder = data_set_folder(data, source.dataset)
+    configs = _with_place(lambda: config_names(folder), where, folder)
     if config not in configs:
         raise MissingData(f"{where}: no such config; {did_you_mean(config, configs)}")
-    path = str(folder or source.dataset)
     # The library's cache takes data sets of one name in two folders for the same data (datasets 5.2): each mirror has
-    # its own cache, named after its content.
-    cache = None if data == "hub" else str(paths.RUNS / "data" / f"arrow-{data_fingerprint(data)[:16]}")
-    return _with_place(lambda: _open(path, config, source.split, cache), where, folder)
+    # its own cache, named after its content; a snapshot's folder is called after its commit.
+    is_pinned = all(parent not in folder.parents for parent in _mirror(data))
+    name = "hub" if is_pinned else data_fingerprint(data)[:16]
+    cache = str(paths.RUNS / "data" / f"arrow-{name}")
+    return _with_place(lambda: _open(folder, config, source.split, cache), where, folder)
 
 
-def _with_place(call: Callable[[], Any], where: str, folder: Path | None) -> Any:
-    """The result of a call of the library, whose errors come with the place. A split that does not exist is missing, as
-    are data that need code of their own to be read; all else is a fault of the data, or of a hub that cannot be
-    reached, and nothing stands in for those."""
+def _with_place(call: Callable[[], Any], where: str, folder: Path) -> Any:
+    """The result of a call of the library, whose errors come with the place. A split that does not exist is missing;
+    all else is a fault of the data, and nothing stands in for those."""
     try:
         return call()
     except DataError:
         raise
-    except Exception as error:  # the library raises what its readers raise: of parquet, of YAML, of the network
-        if str(error).startswith("Unknown split") or "scripts are no longer supported" in str(error):
+    except Exception as error:  # the library raises what its readers raise: of parquet, of YAML
+        if str(error).startswith("Unknown split"):
             raise MissingData(f"{where}: {error}") from error
         reason = f"{error} {error.__cause__ or ''}".strip() or type(error).__name__
-        if folder is None:
-            raise DataError(f"{where}: {reason}; without the hub, `data` names a mirror folder") from error
+        if "scripts are no longer supported" in str(error):
+            reason = f"{error}: no code of a data set is ever run; a `revision` such as {CONVERTED} has files alone"
         if pointer := lfs_pointer(folder):
             reason = f"{pointer} is a pointer of Git LFS: the file itself was not fetched (`git lfs pull`)"
         raise DataError(f"{where}: {reason}") from error
 
 
 @functools.lru_cache(maxsize=256)
-def _open(path: str, config: str, split: str, cache: str | None) -> Any:
+def _open(folder: Path, config: str, split: str, cache: str) -> Any:
     """A split, memory-mapped: opening it takes longer than reading it, and a check opens it for each language."""
     import datasets
 
-    return datasets.load_dataset(path, config, split=split, cache_dir=cache)
+    converted = _converted(folder)
+    if config not in converted:
+        return datasets.load_dataset(str(folder), config, split=split, cache_dir=cache)
+    files = {place.name: [str(file) for file in sorted(place.glob("*.parquet"))] for place in converted[config]}
+    return datasets.load_dataset(str(folder), data_files=files, split=split, cache_dir=cache)
 
 
 @functools.cache
-def _configs(data: str, dataset: str) -> tuple[str, ...]:
+def config_names(folder: Path) -> tuple[str, ...]:
+    """The configs of a data set's folder."""
     import datasets
 
-    path = dataset if data == "hub" else str(paths.resolve(data) / dataset)
-    if data != "hub" and not Path(path).is_dir():
-        raise MissingData(f"{dataset}: no such data set in {data} (looked for the folder {path})")
-    return tuple(datasets.get_dataset_config_names(path))
+    return tuple(_converted(folder)) or tuple(datasets.get_dataset_config_names(str(folder)))
+
+
+@functools.cache
+def _converted(folder: Path) -> dict[str, list[Path]]:
+    """By config, the splits of a data set that the hub itself converted, which no README lists: its parquet files lie
+    in `config/split/`. Empty for a data set of another form."""
+    readme = folder / "README.md"
+    if readme.exists() and "configs:" in _front_matter(readme):
+        return {}
+    splits: dict[str, list[Path]] = {}
+    for place in sorted({file.parent for file in folder.glob("*/*/*.parquet")}):
+        splits.setdefault(place.parent.name, []).append(place)
+    return splits
 
 
 def _is_text(kind: pyarrow.DataType) -> bool:
@@ -254,7 +299,7 @@ _COLUMN_TYPES: dict[str, tuple[str, Callable[[pyarrow.DataType], bool]]] = {
 }
 
 
-def _check_column(name: str, column: str, rows, source: Source, where: str) -> None:
+def check_column(name: str, column: str, rows, source: Source, where: str) -> None:
     first, _, field = column.partition(".")
     if first not in rows.column_names:
         raise DataError(f"{where}: no column {first!r}; {did_you_mean(first, rows.column_names)}")

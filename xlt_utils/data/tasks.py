@@ -21,6 +21,7 @@ class Source:
         contains: the data sets whose examples this one repeats.
         reader: `hub`, or the module that reads a data set that is not on the hub: `bucc`, `ccgbank`.
         instead: what is read where this split is missing or its labels are withheld.
+        revision: of the hub's data set, where its main one will not do, such as that without a loading script.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class Source:
     contains: tuple[str, ...] = ()
     reader: str = "hub"
     instead: "Source | None" = None
+    revision: str | None = None
 
     @property
     def place(self) -> str:
@@ -47,6 +49,11 @@ class Source:
     def or_else(self, stand_in: "Source") -> "Source":
         """This split, and what is read where it is missing or its labels are withheld."""
         return replace(self, instead=stand_in)
+
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether the hub has the data set: two have readers of their own, and the microworld is written."""
+        return self.reader == "hub" and not self.dataset.startswith("microworld/")
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,7 @@ _COSMOS_COLUMNS: dict[str, str | tuple[str, ...]] = {
 }
 _CSQA_COLUMNS = {"text": "question", "options": "choices.text", "names": "choices.label", "label": "answerKey"}
 
+_CONVERTED = "refs/convert/parquet"  # the hub's own conversion of data sets whose main revision may be a loading script
 _XTREME = "google/xtreme"
 _SNLI = Source("stanfordnlp/snli", "plain_text", "train", _NLI_COLUMNS, _NLI)
 _MNLI = Source("nyu-mll/multi_nli", "default", "train", _NLI_COLUMNS, _NLI)
@@ -126,12 +134,12 @@ _QQP = Source("nyu-mll/glue", "qqp", "train", {"text": "question1", "text2": "qu
 _SQUAD = Source("rajpurkar/squad", "plain_text", "train", _SPAN_COLUMNS)
 _SQUAD_DEVELOPMENT = _SQUAD.at("validation")
 # Questions on newer Wikipedia articles: a test split on the hub, in some copies of it a training split
-_SQUAD_WIKI = Source("squadshifts", "new_wiki", "test", _SPAN_COLUMNS)
+_SQUAD_WIKI = Source("ludwigschmidt/squadshifts", "new_wiki", "test", _SPAN_COLUMNS, revision=_CONVERTED)
 # SQuAD 2.0 repeats SQuAD's questions and adds unanswerable ones
 _SQUAD_V2 = Source("rajpurkar/squad_v2", "squad_v2", "train", _SPAN_COLUMNS, contains=(_SQUAD.place,))
-_HELLASWAG = Source("Rowan/hellaswag", "default", "train", _HELLASWAG_COLUMNS, _FOUR)
+_HELLASWAG = Source("Rowan/hellaswag", "default", "train", _HELLASWAG_COLUMNS, _FOUR, revision=_CONVERTED)
 _CCGBANK = Source("ccgbank", "AUTO", "02-21", {"tokens": "tokens", "label": "tags"}, reader="ccgbank")
-_COSMOS_QA = Source("allenai/cosmos_qa", "default", "train", _COSMOS_COLUMNS, _FOUR)
+_COSMOS_QA = Source("allenai/cosmos_qa", "default", "train", _COSMOS_COLUMNS, _FOUR, revision=_CONVERTED)
 _COMMONSENSE_QA = Source("tau/commonsense_qa", "default", "train", _CSQA_COLUMNS, _FIVE)
 _PAWSX = Source(_XTREME, "PAWS-X.en", "train", _PAWSX_COLUMNS, _PARAPHRASE)
 _UDPOS = Source(_XTREME, "udpos.English", "train", {"tokens": "tokens", "label": "pos_tags"}, _POS)
@@ -150,6 +158,7 @@ _TWEETS = Source(
     {"text": "text", "label": "label"},
     ("negative", "neutral", "positive"),
     dropped=("neutral",),
+    revision=_CONVERTED,
 )
 
 _OFFER_COLUMNS = {"text": "text", "label": "label"}

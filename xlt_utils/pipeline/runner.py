@@ -205,6 +205,7 @@ def cell_environment(threads: int) -> dict[str, str]:
     return {f"{pool}_THREADS": str(threads) for pool in pools} | {
         "PYTHONHASHSEED": "0",
         "TOKENIZERS_PARALLELISM": "true" if threads > 1 else "false",
+        "HF_HUB_OFFLINE": "1",  # what a cell reads is pinned and here
         **_home(),
     }
 

@@ -109,6 +109,7 @@ class Record(Row):
     Attributes:
         code, data, checkpoint: The sha256 of what the hash covers besides the parameters: code, data, and the folder of
             a checkpoint to start from.
+        commits: Of what the run read from the hub, by id.
         origin: The archive that the record comes from, where a merge kept several apart.
         machine: The processor.
         files: The sha256 of what the run leaves to others beside its record, by its path in the run folder: its
@@ -127,6 +128,7 @@ class Record(Row):
     code: str | None = None
     data: str | None = None
     checkpoint: str | None = None
+    commits: dict[str, str] | None = None
     origin: str | None = None
     versions: dict[str, str]
     machine: str | None = None
@@ -190,6 +192,7 @@ def write_record(
         **run_hash.identity_for_record(folder, phase, parameters, [run["hash"] for run in input_runs]),
         "parameters": json.loads(json.dumps(parameters, default=json_plain)),
         "inputs": input_runs,
+        "commits": run_hash.commits_read(phase, parameters) or None,
         "coordinates": coordinates,
         "versions": versions(),
         "machine": processor(),

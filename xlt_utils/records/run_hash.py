@@ -3,6 +3,7 @@ an unchanged run has the same hash on every machine, whether `xlt` or a notebook
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -51,11 +52,43 @@ def hash_run(phase: str, parameters: dict[str, Any], code: str, data: str, input
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
 
 
+def reads(phase: str, parameters: dict[str, Any]) -> frozenset[str]:
+    """The ids of the data sets that a run reads, and pinned_place.TEXT where it reads text."""
+    from xlt_utils.data import decontaminate, labelled
+
+    parts = {"intermediate": ("train", "translated", "development"), "target": ("train", "development", "test")}
+    sources = labelled.task_sources(parameters.get("tasks", ()), parts.get(phase, ()))
+    trains = parameters.get("tokens") or parameters.get("head_warmup") or parameters.get("start") == "scratch"
+    reads_text = trains if phase == "pretrain" else parameters.get("mlm_share")
+    return frozenset(source.dataset for source in sources) | (decontaminate.text_reads() if reads_text else frozenset())
+
+
+def commits_read(phase: str, parameters: dict[str, Any]) -> dict[str, str]:
+    """The commits of what a run reads from the hub, by id: data sets, text, the checkpoint that it starts from."""
+    from xlt_utils.data import pinned_place
+
+    place = pinned_place.read_place(parameters["data"]) if parameters.get("data") else None
+    found = pinned_place.commits(place, reads(phase, parameters)) if place else {}
+    if name := hub_name(parameters.get("start", "")):
+        checkpoint, _, commit = name.partition("@")
+        found[checkpoint] = commit
+    return found
+
+
 def hash_checkpoint(parameters: dict[str, Any]) -> str | None:
-    """The sha256 of the checkpoint that a run starts from, names and bytes of its files; None where the parameters name
-    no folder."""
+    """The sha256 of the checkpoint that a run starts from, names and bytes of its files, or that of its commit where it
+    is a snapshot of the hub; None where the parameters name no folder."""
     folder = paths.resolve(parameters.get("start", ""))
+    if name := hub_name(folder):  # the commit stands for all its files: `xlt mirror` compared them
+        return hashlib.sha256(name.encode()).hexdigest()
     return _folder_hash(folder) if folder != paths.ROOT and folder.is_dir() else None
+
+
+def hub_name(start: str | Path) -> str | None:
+    """What the hub calls a folder below its snapshots, as its client lays them out: `owner/name@commit`, and perhaps
+    a subfolder; None for any other folder."""
+    match = re.search(r"models--([^/]+)/snapshots/([0-9a-f]{40})(/.+)?$", Path(start).as_posix())
+    return f"{match[1].replace('--', '/')}@{match[2]}{match[3] or ''}" if match else None
 
 
 @cache
@@ -104,7 +137,7 @@ def _identity_by_hand(phase: str, parameters: dict[str, Any], inputs: Sequence[s
         code = notebook_code_hash(paths.notebook_file(paths.notebook(phase)), phase)
         if phase == "report":
             return {"hash": hash_report(parameters, paths.notebook(phase)), "code": code}
-        data = loading.data_fingerprint(parameters["data"]) if parameters.get("data") else ""
+        data = loading.data_fingerprint(parameters["data"], reads(phase, parameters)) if parameters.get("data") else ""
         hash = hash_run(phase, parameters, code, data, inputs)
         return {"hash": hash, "code": code, "data": data, "checkpoint": hash_checkpoint(parameters)}
     except (OSError, ValueError, KeyError, TypeError):

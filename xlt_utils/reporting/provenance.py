@@ -10,7 +10,7 @@ from xlt_utils.analysis.intervals import difference_interval
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import join_words, number_text, short_count
 from xlt_utils.records.record import Record
-from xlt_utils.records.run_hash import PROVENANCE
+from xlt_utils.records.run_hash import PROVENANCE, hub_name
 from xlt_utils.reporting.findings import ORIGIN_STEP, Findings, read_json_if_whole
 
 
@@ -20,7 +20,7 @@ def checkpoint_rows(findings: Findings) -> list[dict[str, str]]:
     stated = read_json_if_whole(findings.runs_folder / PROVENANCE).get("checkpoints")
     if stated is None:
         starts = dict.fromkeys(record.parameters["start"] for record in _trained_elsewhere(findings))
-        stated = [{"start": start, "card": None} for start in starts]
+        stated = [{"start": hub_name(start) or start, "card": None} for start in starts]
     return [_row(checkpoint["start"], checkpoint["card"], _study_tasks(findings)) for checkpoint in stated]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from xlt_utils import paths
 from xlt_utils.code_hash import notebook_code_hash
+from xlt_utils.data import loading
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.files import read_json, write_json
 from xlt_utils.formatting import short_size
@@ -45,7 +46,7 @@ class Grid:
 
     study: Study
     data: str
-    fingerprint: str
+    fingerprint: str | None  # of the data; None: of what each cell reads
     cells: list[Cell] = field(default_factory=list)
     code: dict[str, str] = field(default_factory=dict)  # code hash by phase, so that the sources are read once
 
@@ -65,10 +66,13 @@ class Grid:
         parameters |= {name: cell and cell.folder for name, cell in inputs.items()}
         input_cells = tuple(cell for cell in inputs.values() if cell)
         input_hashes = [cell.hash for cell in input_cells]
-        hash = run_hash.hash_run(phase, parameters, self.code[phase], self.fingerprint, input_hashes)
+        fingerprint = self.fingerprint
+        if fingerprint is None:
+            fingerprint = loading.data_fingerprint(self.data, run_hash.reads(phase, parameters))
+        hash = run_hash.hash_run(phase, parameters, self.code[phase], fingerprint, input_hashes)
         folder = paths.relative(paths.RUNS / self.study.name / phase / f"{slug}-{hash}")
         checkpoint = run_hash.hash_checkpoint(parameters)
-        covers = {"code": self.code[phase], "data": self.fingerprint, "checkpoint": checkpoint}
+        covers = {"code": self.code[phase], "data": fingerprint, "checkpoint": checkpoint}
         parameters["out"] = folder
         cell = Cell(phase, slug, paths.notebook(phase), parameters, input_cells, hash, folder, covers)
         self.cells.append(cell)
@@ -83,11 +87,9 @@ def expand_study(study: Study, data: str | None = None, fingerprint: str | None 
         data: the data set's folder; left out, `loading.locate` finds it.
         fingerprint: of the data; left out, `loading.data_fingerprint` reads it.
     """
-    from xlt_utils.data import loading
-
     if data is None:
         data = loading.locate(study.data, study.microworld_settings())
-    grid = Grid(study, data, loading.data_fingerprint(data) if fingerprint is None else fingerprint)
+    grid = Grid(study, data, fingerprint)
     trained = [name for name in study.target.tasks if TASKS[name].trains]  # without training, replicates are the same
     for seed in study.seeds:
         below, rungs = None, study.pretrain.rungs
@@ -185,7 +187,9 @@ def write_provenance(study: Study) -> None:
     parameters, so that a card can be corrected without a new run."""
     checkpoints = study.provenance()
     for checkpoint in checkpoints:
-        if os.path.isabs(checkpoint["start"]):
+        if name := run_hash.hub_name(checkpoint["start"]):
+            checkpoint["start"] = name
+        elif os.path.isabs(checkpoint["start"]):
             checkpoint["start"] = os.path.relpath(checkpoint["start"], paths.ROOT)
     write_json(paths.RUNS / study.name / run_hash.PROVENANCE, {"checkpoints": checkpoints})
 

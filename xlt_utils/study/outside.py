@@ -12,4 +12,5 @@ def not_checked(study: Study) -> list[str]:
     sources = [source for task in tasks for source in (*task.train, *task.development, *task.test)]
     datasets = dict.fromkeys(source.dataset for source in sources)
     starts = dict.fromkeys(rung.encoder.start for rung in study.pretrain.rungs if not rung.encoder.is_scratch)
+    datasets |= dict.fromkeys(source.dataset for source in study.text)
     return [f"data sets in {study.data}: {', '.join(datasets)}", *(f"checkpoint {start}" for start in starts)]

@@ -4,7 +4,7 @@ section checks itself in full, so that one reading finds every fault; study_file
 import difflib
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -83,6 +83,19 @@ def _language(code: str) -> str:
     raise ValueError(f"no such language; {hint}")
 
 
+def _config_pattern(pattern: str) -> str:
+    names = list(asdict(LANGUAGES["en"]))
+    try:
+        pattern.format(**dict.fromkeys(names, ""))
+    except (KeyError, IndexError, ValueError):
+        raise ValueError(f"expected a config such as `20231101.{{code}}`; there are {', '.join(names)}") from None
+    return pattern
+
+
+def _tuple_of_one_or_more(value: Any) -> tuple:
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
 def _perturbation(kind: str) -> str:
     if kind not in perturb.KINDS:
         raise ValueError(f"no such perturbation; {did_you_mean(kind, perturb.KINDS)}")
@@ -134,6 +147,21 @@ class Microworld(Section):
     bilingual: Share = 0.05
 
 
+class TextSource(Section):
+    """A data set of pretraining text. `config` holds `{code}` or another name of a language (data/languages.py) where
+    each language has a config of its own; without one, every row counts for every language. Rows may be whole
+    documents: with `split_lines` each of their lines that is not blank is a line of text. `max_lines` are the first of
+    each language. `revision` is a branch, a tag or a commit of the hub's data set, `main` by default."""
+
+    dataset: Text
+    config: Annotated[str, AfterValidator(_config_pattern)] = "{code}"
+    split: Text = "train"
+    column: Text = "text"
+    split_lines: bool = False
+    max_lines: Positive | None = None
+    revision: Text | None = None
+
+
 class Card(Section):
     """What a checkpoint was trained on before it came here, as its model card says: the `model`'s id, its
     `training_data` in words, and the `tasks` of this package that are among them, for which I = 0 is not zero
@@ -149,6 +177,7 @@ class Encoder(Section):
     a folder), which has its own shape and vocabulary, and a `card` that says where it comes from."""
 
     start: Text = "scratch"
+    subfolder: Text | None = Field(default=None, exclude=True)  # of the checkpoint; part of a run's `start`
     architecture: Literal["modernbert", "xlm-roberta"] | None = None  # from scratch: `modernbert` by default
     layers: Count | None = None
     width: Count | None = None
@@ -167,7 +196,11 @@ class Encoder(Section):
         shape = ("layers", "width", "heads", "vocabulary")
         if not self.is_scratch:
             extra = [name for name in (*shape, "architecture") if getattr(self, name) is not None]
+            if fault := _subfolder_fault(self.subfolder):
+                return [fault]
             return [(name, f"the checkpoint {self.start} has its own; leave it out") for name in extra]
+        if self.subfolder:
+            return [("subfolder", "an encoder from scratch lies in no folder; leave it out")]
         if self.card:
             return [("card", "an encoder from scratch was trained on nothing before; leave it out")]
         missing = [name for name in shape if getattr(self, name) is None]
@@ -182,6 +215,7 @@ class ReadyCheckpoint(Section):
     """A published checkpoint as a rung of the pretraining ladder, with the tokens that it was trained on."""
 
     start: Text
+    subfolder: Text | None = None
     tokens: Annotated[Size, Field(ge=0)]
     pooling: Literal["first", "mean"] | None = None
     card: Card | None = None
@@ -236,7 +270,10 @@ class Pretrain(Section):
     def rungs(self) -> list[Rung]:
         """The ladder, from the fewest tokens to the most."""
         if self.checkpoints:
-            return [Rung(Encoder(start=c.start, pooling=c.pooling, card=c.card), c.tokens, 0) for c in self.checkpoints]
+            return [
+                Rung(Encoder(start=c.start, subfolder=c.subfolder, pooling=c.pooling, card=c.card), c.tokens, 0)
+                for c in self.checkpoints
+            ]
         assert self.encoder and self.tokens  # faults() refuses a study without them
         return [Rung(self.encoder, 0, tokens) for tokens in self.tokens]
 
@@ -251,6 +288,9 @@ class Pretrain(Section):
             if extra:
                 return [(name, "the checkpoints have their own; leave it out") for name in extra]
             tokens = [checkpoint.tokens for checkpoint in self.checkpoints]
+            for number, checkpoint in enumerate(self.checkpoints):
+                if fault := _subfolder_fault(checkpoint.subfolder):
+                    return [(f"checkpoints.{number}.{fault[0]}", fault[1])]
             rises = all(below < above for below, above in itertools.pairwise(tokens))
             return [] if rises else [("checkpoints", f"a ladder rises: their tokens are {tokens}")]
         if self.encoder is None or self.tokens is None:
@@ -432,7 +472,8 @@ class Gate(Section):
 class Study(Section):
     """A whole study. `threads` are the CPU threads of each process, `devices` the processes that share a training, one
     a GPU; both are part of a result. With `keep: needed` the weights of a cell go as soon as every cell that goes on
-    from them is done, with `keep: all` they stay; by default they stay until the study is published."""
+    from them is done, with `keep: all` they stay; by default they stay until the study is published. `text` names the
+    sources of pretraining text, of the hub or of the `data` folder; `revisions` those of the hub's data sets, by id."""
 
     name: Name
     data: Annotated[str, Field(min_length=1)]
@@ -441,6 +482,8 @@ class Study(Section):
     threads: Count = 1
     devices: Count = 1
     microworld: Microworld | None = None
+    text: Annotated[tuple[TextSource, ...], BeforeValidator(_tuple_of_one_or_more), AfterValidator(_distinct)] = ()
+    revisions: dict[str, Text] = {}
     pretrain: Pretrain
     intermediate: Intermediate
     target: Target
@@ -464,6 +507,13 @@ class Study(Section):
         """The target tasks (all, or some) as cells run them: at most `tasks_per_cell` together."""
         names, size = self.target.tasks if tasks is None else tasks, self.target.tasks_per_cell
         return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def _subfolder_fault(subfolder: str | None) -> FieldFault | None:
+    """What is wrong with the subfolder of a checkpoint: it lies in the checkpoint's folder."""
+    if subfolder and (subfolder.startswith("/") or ".." in subfolder.split("/")):
+        return "subfolder", "expected a folder in the checkpoint's own, such as `step-1000`"
+    return None
 
 
 def _below(field: str, section: Section) -> list[FieldFault]:

@@ -65,6 +65,10 @@ def _faults_between(sections: dict[str, Any]) -> list[FieldFault]:
     languages, data = sections.get("languages"), sections.get("data")
     if data not in (None, "microworld") and sections.get("microworld"):
         faults.append(("microworld", "only a study with `data: microworld` has this section"))
+    if data == "microworld" and sections.get("text"):
+        faults.append(("text", "the microworld has its own text; leave it out"))
+    if data not in (None, "hub") and sections.get("revisions"):
+        faults.append(("revisions", "only a study with `data: hub` takes its data sets at a revision"))
     if languages and data == "microworld":
         faults += _microworld_faults(languages)
     codes_by_field: dict[str, list[str] | None] = {}

@@ -23,8 +23,8 @@ class Corpus:
 
     A sequence is `<s>` and the next tokens of its language's stream, in which `</s>` ends each line. The last HELD_OUT
     sequences of a language are for validation. Training sequences of a language are drawn with probability in
-    proportion to (its share of the sequences) ** `exponent`, each at most once. `contaminated` counts the lines of
-    each language that were left out since a test holds them.
+    proportion to (its share of the sequences) ** `exponent`, each at most once. `contaminated` counts the lines (of
+    documents: the sentences) of each language that were left out since a test holds them, `tests_compared` the tests.
 
     Raises:
         DataError: a language has no more text than validation takes.
@@ -36,6 +36,7 @@ class Corpus:
         self.languages, self.length, self.tokenizer = list(languages), length, tokenizer
         self.ordinary_tokens = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
         self.contaminated: dict[str, int] = {}
+        self.tests_compared = decontaminate.tests_compared(data) if languages else {}
         self.sequences: list[np.ndarray] = []  # of each language (sequences, length - 1): all but `<s>`
         for language in languages:
             stream, self.contaminated[language] = _token_stream(data, language, tokenizer)
@@ -131,7 +132,8 @@ class Corpus:
         Returns:
             `input_ids` and `labels`, both `(batch, length)`; `labels` are IGNORED where nothing is hidden.
         """
-        ids = np.concatenate([np.full((len(rows), 1), self.tokenizer.cls_token_id), rows], axis=1).astype(np.int64)
+        first = np.full((len(rows), 1), tokenization.first_token(self.tokenizer))
+        ids = np.concatenate([first, rows], axis=1).astype(np.int64)
         special = np.isin(ids, self.tokenizer.all_special_ids)
         chosen = (random.random(ids.shape) < rate) & ~special
         labels = np.where(chosen, ids, IGNORED)
@@ -154,16 +156,16 @@ def _token_stream(data: str, language: str, tokenizer: PreTrainedTokenizerFast) 
     """All tokens of a language's text, `</s>` after each line, memory-mapped; and the number of contaminated lines."""
 
     def build(folder: Path) -> None:
-        dropped = 0
+        dropped, end = 0, tokenization.last_token(tokenizer)
         with open(folder / "tokens.bin", "wb") as file:
             for lines, contaminated in decontaminate.clean_text(data, language):
                 dropped += contaminated
                 for ids in tokenizer(lines, add_special_tokens=False)["input_ids"] if lines else ():
-                    np.array([*ids, tokenizer.sep_token_id], dtype=np.int32).tofile(file)
+                    np.array([*ids, end], dtype=np.int32).tofile(file)
         (folder / "dropped.json").write_text(json.dumps(dropped))
 
     key = {
-        "data": loading.data_fingerprint(data),
+        "data": loading.data_fingerprint(data, decontaminate.text_reads()),
         "language": language,
         "tokenizer": tokenization.tokenizer_fingerprint(tokenizer),
     }

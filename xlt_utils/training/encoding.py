@@ -133,7 +133,7 @@ def encode(split: SplitRef, tokenizer: PreTrainedTokenizerFast, length: int) -> 
         (folder / "facts.json").write_text(json.dumps(facts))
 
     key = {
-        "data": loading.data_fingerprint(split.data),
+        "data": loading.data_fingerprint(split.data, frozenset(source.dataset for source in split.all_sources)),
         "source": repr(split.sources),
         "task": split.task.labels,
         "language": split.language,
@@ -175,6 +175,7 @@ def _words(rows: Examples, tokenizer, length: int, side: str) -> dict[str, np.nd
     ids: list[list[int]] = []
     labels: list[list[int]] = []
     sentences, room = [], length - 2
+    first, last = tokenization.first_token(tokenizer), tokenization.last_token(tokenizer)
     for number, row in enumerate(rows):
         # The sentence's rows, each its tokens and their labels
         parts: list[tuple[list[int], list[int]]] = [([], [])]
@@ -188,7 +189,7 @@ def _words(rows: Examples, tokenizer, length: int, side: str) -> dict[str, np.nd
             parts[-1][0].extend(tokens_of[word])
             parts[-1][1].extend([tag, *[IGNORED] * (len(tokens_of[word]) - 1)])
         for tokens, tags in parts:
-            ids.append([tokenizer.cls_token_id, *tokens, tokenizer.sep_token_id])
+            ids.append([first, *tokens, last])
             labels.append([IGNORED, *tags, IGNORED])
             sentences.append(number)
     flat = np.array(list(itertools.chain.from_iterable(labels)), dtype=np.int64)

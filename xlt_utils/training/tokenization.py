@@ -17,7 +17,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
 from xlt_utils import paths
-from xlt_utils.data import build_cache, decontaminate, loading
+from xlt_utils.data import build_cache, decontaminate, loading, pretraining_text
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # XLM-R's own names; ids 0 to 4
 
@@ -75,19 +75,37 @@ def load_tokenizer(start: str | Path) -> PreTrainedTokenizerFast:
     one up of special tokens alone."""
     location, options = locate_checkpoint(start)
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(location, **options)
+        tokenizer: Any = AutoTokenizer.from_pretrained(_tokenizer_location(location), **options)
         embeddings = AutoConfig.from_pretrained(location, **options).get_text_config().vocab_size
     except Exception as error:  # transformers and tokenizers raise what their readers raise
         raise StartError(f"{start}: no tokenizer: {error}") from error
-    for token_id in ("cls_token_id", "sep_token_id", "pad_token_id"):
-        if not tokenizer.is_fast or getattr(tokenizer, token_id) is None:
-            raise StartError(f"{start}: the study needs a fast tokenizer with {token_id}")
+    roles = {"cls_token or bos_token": first_token, "sep_token or eos_token": last_token}
+    for name, token_id in {**roles, "pad_token": lambda one: one.pad_token_id}.items():
+        if not tokenizer.is_fast or token_id(tokenizer) is None:
+            raise StartError(f"{start}: the study needs a fast tokenizer with {name}")
     if not embeddings / 2 <= len(tokenizer) <= embeddings:
         raise StartError(
             f"{start}: {len(tokenizer):,} tokens in the tokenizer, {embeddings:,} embeddings in the encoder: they do "
             "not belong together, or the tokenizer's files (tokenizer.json) are missing"
         )
     return tokenizer
+
+
+def first_token(tokenizer: PreTrainedTokenizerFast) -> int:
+    """The id of the token that begins a sequence: `cls`, or `bos` where a vocabulary has no `cls`."""
+    return tokenizer.bos_token_id if tokenizer.cls_token_id is None else tokenizer.cls_token_id
+
+
+def last_token(tokenizer: PreTrainedTokenizerFast) -> int:
+    """The id of the token that ends a sequence: `sep`, or `eos` where a vocabulary has no `sep`."""
+    return tokenizer.eos_token_id if tokenizer.sep_token_id is None else tokenizer.sep_token_id
+
+
+def _tokenizer_location(location: str) -> str:
+    """Where a checkpoint's tokenizer is: beside its weights or, of a checkpoint in a subfolder, in the folder above."""
+    folder = Path(location)
+    is_above = folder.is_dir() and not any(folder.glob("*token*")) and (folder.parent / "tokenizer.json").is_file()
+    return str(folder.parent) if is_above else location
 
 
 def locate_checkpoint(start: str | Path) -> tuple[str, dict]:
@@ -165,7 +183,7 @@ def study_vocabulary(
         (folder / "sample.json").write_text(json.dumps({"lines": lines_by_language, "sha256": digest}))
 
     key = {
-        "data": loading.data_fingerprint(data),
+        "data": loading.data_fingerprint(data, decontaminate.text_reads()),
         "languages": list(languages),
         "size": size,
         "sample": sample_lines,
@@ -180,7 +198,7 @@ def _sample_lines(
     data: str, languages: Sequence[str], sample_lines: int, exponent: float
 ) -> tuple[list[str], dict[str, int]]:
     """The lines to train a vocabulary on, and their number by language."""
-    available = {language: loading.count_lines(data, language) for language in languages}
+    available = {language: pretraining_text.count_lines(data, language) for language in languages}
     weights = np.array([available[language] for language in languages]) ** exponent
     counts = (weights / weights.sum() * sample_lines).astype(int).tolist()
     by_language = {language: min(n, available[language]) for language, n in zip(languages, counts, strict=True)}
