@@ -152,7 +152,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         speed, done, price_name = assume_speed(study, arguments.gpu), 0, "GPU time"
     else:
         archived = growth.find_archived(study, grid, arguments.records)
-        lines = growth.growth_lines(grid, archived)
+        lines = [*growth.growth_lines(grid, archived), *growth.outdated_lines(study, grid, arguments.records)]
         _check_data(arguments.study, study)
         speed, price_name = measure_speed(study, grid[0].parameters["data"]), "core time"
         done = sum(cell.folder in archived or is_done(cell.folder, cell.hash) for cell in grid)
@@ -199,13 +199,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _say_what_would_run(study: "Study", grid: "list[Cell]", records: list[str]) -> int:
     """Print the cells that `xlt run` would execute, in the order of the phases, and run none."""
-    from xlt_utils.pipeline.growth import find_archived
+    from xlt_utils.pipeline import growth
     from xlt_utils.pipeline.status import cell_state
 
-    archived = find_archived(study, grid, records)
+    archived = growth.find_archived(study, grid, records)
     missing = [cell for cell in grid if cell_state(cell, archived).kind != "done"]
     for cell in missing:
         print(f"{cell.phase} {cell.name}")
+    for line in growth.outdated_lines(study, grid, records):
+        print(line)
     print(
         f"{study.name}: {len(missing)} of {len(grid)} cells would run, then the report; `xlt plan` says what they cost"
     )
@@ -213,19 +215,20 @@ def _say_what_would_run(study: "Study", grid: "list[Cell]", records: list[str]) 
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline.growth import find_archived
+    from xlt_utils.pipeline import growth
     from xlt_utils.pipeline.status import look, status_rows, status_text
 
     while True:
         study, grid = _grid(arguments.study, "go by the lock", writes_data=False)
-        archived = find_archived(study, grid, arguments.records)
+        archived = growth.find_archived(study, grid, arguments.records)
         seen = look(study.name, grid, archived)
         if arguments.json:
             print(json.dumps({"study": study.name, "cells": status_rows(grid, seen)}, indent=1), flush=True)
         else:
             if arguments.watch and sys.stdout.isatty():
                 print("\x1b[H\x1b[2J", end="")  # the cursor to the top of an empty screen
-            print(status_text(study.name, grid, archived, seen), flush=True)
+            outdated = growth.outdated_lines(study, grid, arguments.records)
+            print("\n".join([status_text(study.name, grid, archived, seen), *outdated]), flush=True)
         if not arguments.watch or all(state.kind == "done" for state in seen.states.values()):
             return 0
         time.sleep(arguments.watch)

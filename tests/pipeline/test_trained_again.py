@@ -162,3 +162,16 @@ def test_a_doctored_archive_ends_the_commands_that_need_it_with_65(published, tm
     assert not list((paths.RUNS / study.name).glob("*/*"))
     assert cli.main(["merge", str(tmp_path / "out.zip"), str(file)]) == 65
     assert "edited or damaged" in capsys.readouterr().err
+
+
+def test_what_an_archive_holds_of_other_data_is_said_and_runs_again(study, tmp_path):
+    study, grid = study
+    for cell in grid:
+        finish(cell)
+    folder = paths.REPORTS / study.name
+    pack_records(paths.RUNS / study.name, [paths.resolve(cell.folder) for cell in grid], folder / ARCHIVE)
+    assert growth.outdated_lines(study, grid) == []
+    now = cells.expand_study(study, "folder", "2")
+    assert growth.find_archived(study, now) == {}
+    (line,) = growth.outdated_lines(study, now)
+    assert line.startswith(f"{len(now)} missing cells in the archive") and "with other data" in line

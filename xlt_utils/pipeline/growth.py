@@ -76,8 +76,7 @@ def _search(
     """Each archive that holds cells which no archive before it does and which are not done, with these by their names
     in it."""
     missing = {(cell.phase, cell.hash): cell for cell in grid if not is_done(cell.folder, cell.hash)}
-    own = paths.REPORTS / study.name / ARCHIVE
-    for place in dict.fromkeys([*([own] if own.exists() else []), *places]):
+    for place in _archives(study, places):
         with Archive(place) as archive:
             cells = {}
             for name in archive.cells:
@@ -92,6 +91,11 @@ def _search(
                 yield archive, cells
 
 
+def _archives(study: Study, places: Sequence[str | Path]) -> list[str | Path]:
+    own = paths.REPORTS / study.name / ARCHIVE
+    return [*dict.fromkeys([*([own] if own.exists() else []), *places])]
+
+
 def left_out(study: Study, grid: Iterable[Cell]) -> tuple[Path, list[str]]:
     """The archive in the report's folder, and the cells in it that are none of the study's."""
     file = paths.REPORTS / study.name / ARCHIVE
@@ -100,6 +104,31 @@ def left_out(study: Study, grid: Iterable[Cell]) -> tuple[Path, list[str]]:
     wanted = {(cell.phase, cell.hash) for cell in grid}
     with Archive(file) as archive:
         return file, [name for name in archive.cells if (name.split("/")[0], name[-8:]) not in wanted]
+
+
+def outdated_lines(study: Study, grid: Sequence[Cell], places: Sequence[str | Path] = ()) -> list[str]:
+    """How many missing cells lie in an archive under another hash, so that they run again, and what made it another: a
+    line an archive. Arguments and errors as of `find_archived`."""
+    known = {cell.folder for _, cells in _search(study, grid, places) for cell in cells.values()}
+    missing = [cell for cell in grid if cell.folder not in known and not is_done(cell.folder, cell.hash)]
+    wanted = {f"{cell.phase}/{cell.slug}": cell for cell in missing}
+    lines = []
+    for file in _archives(study, places):
+        with Archive(file) as archive:
+            outdated = {name: wanted[name[:-9]] for name in archive.cells if name[:-9] in wanted}
+            # one cell a phase says it for all
+            records = {cell.phase: (archive.record(name), cell) for name, cell in outdated.items()}
+            others = {
+                what
+                for record, cell in records.values()
+                for what, old in (("code", record.code), ("data", record.data), ("checkpoint", record.checkpoint))
+                if cell.covers[what] != old
+            }
+        if outdated:
+            reason = join_words(sorted(others)) or "parameters"
+            number = count_of(len(outdated), "missing cell")
+            lines.append(f"{number} in the archive {paths.relative(file)} with other {reason}: not counted as done")
+    return lines
 
 
 def trained_again(grid: Sequence[Cell], archived: Iterable[str] = ()) -> list[Cell]:

@@ -77,7 +77,8 @@ def run_study(
                 for place in (folder, *(paths.resolve(cell.folder) for cell in grid if cell.folder not in live)):
                     runner.remove_halves(place)
                 settled = growth.settle([cell for cell in grid if cell.folder not in live])
-                for line in (*settled, *growth.take_archived(study, grid, records)):
+                taken = growth.take_archived(study, grid, records)
+                for line in (*settled, *taken, *growth.outdated_lines(study, grid, records)):
                     print(f"{study.name}: {line}", flush=True)
                 if gate == "only" or (gate == "first" and study.gate and _missing(grid)):
                     code = _pass_gate(study, grid, engine)
