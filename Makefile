@@ -4,7 +4,7 @@ STUDY ?= params/demo.yaml
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: install report test systems storm lab lint clean
+.PHONY: install report test storm lab lint clean
 
 install: $(STAMP)
 
@@ -23,10 +23,6 @@ report: install
 test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 5 tests
 	@$(BIN)/python -m pytest notebooks
-
-# The explorer in a real JupyterLab: minutes.
-systems: install
-	@$(BIN)/python -m pytest -m systems tests/reporting/test_explore_in_lab.py
 
 # Forty kills of a small study at random moments.
 storm: install
