@@ -301,6 +301,10 @@ def _publish(arguments: argparse.Namespace) -> int:
     from xlt_utils.pipeline.publish import publish_study
 
     study, grid = _grid(arguments.study, "go by the lock")
+    if arguments.example:
+        from xlt_utils.pipeline.example import write_example
+
+        return write_example(study, grid, Path(arguments.example).absolute(), arguments.kernel)
     return publish_study(study, grid, arguments.kernel, arguments.drop)
 
 
@@ -551,6 +555,8 @@ def _parser(first: str) -> argparse.ArgumentParser:
     add_kernel(command)
     text = "leave out the records that were published of cells which the study no longer has"
     command.add_argument("--drop", action="store_true", help=text)
+    text = "write the page alone into this folder, with the executed notebooks of one chain, and keep no records there"
+    command.add_argument("--example", metavar="FOLDER", help=text)
     argument = ("OUT", "the archive to write (.zip), or the folder of a report that gets one")
     command = add("merge", _merge, argument, "put archives of one study from several machines together")
     text = "an archive, or the folder of a published report"

@@ -84,7 +84,7 @@ class Bars:
         from rich.text import Text
 
         table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(max_width=NAME_WIDTH, no_wrap=True, overflow="ellipsis")
+        table.add_column(width=min(NAME_WIDTH, self.console.width // 3), no_wrap=True, overflow="ellipsis")
         table.add_column(width=min(BAR_WIDTH, max(8, self.console.width // 4)))
         table.add_column(no_wrap=True, overflow="ellipsis")
         table.add_row(Text(name, "bold"), ProgressBar(total, done), Text(words))
