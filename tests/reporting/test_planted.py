@@ -35,6 +35,8 @@ def test_a_study_that_follows_the_law_has_a_true_verdict_and_holds_both_values(s
     assert [row[3] for row in law["rows"]] == ["yes", "yes"]
     text = page.render_page(findings, [], tmp_path / "page").read_text()
     assert "The truth that was planted" in text and number_text(offers.NEW_IN_TESTS) in text
+    alone = [part for part in text.split("<table")[:-1] if 'class="scroll' not in part.rstrip().splitlines()[-1]]
+    assert not alone  # a table that does not scroll by itself widens the page on a telephone
 
 
 def test_another_slope_or_gain_is_said_not_to_hold_the_planted_value(study):

@@ -2,7 +2,6 @@
 run nothing. A finished study goes in, a folder comes out. It holds no archive: a clone that has the example still runs
 the study."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -39,7 +38,10 @@ def write_example(study: Study, grid: list[cells.Cell], folder: Path, kernel: st
             raise NotPublished(f"{cell.folder}: no executed notebook: its record came from an archive")
         place = runs / notebook.relative_to(paths.RUNS / study.name)
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(notebook, place)
+        text = notebook.read_text(encoding="utf-8")
+        place.write_text(
+            text.replace(f"{paths.ROOT}/", ""), encoding="utf-8"
+        )  # where the project lies is nobody's matter
     (folder / "index.html").unlink(missing_ok=True)  # the same records with other notebooks have the same hash
     cell = cells.render_cell(study.name, runs, folder, [paths.relative(run) for run in done], [])
     return rendering.render(cell, kernel)
