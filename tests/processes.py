@@ -28,9 +28,10 @@ def processes_of(folder, variable="XLT_FOLDER"):
     return live
 
 
-def wait(condition, seconds=180):
-    """Wait until a condition holds; the limit only ends a test that fails, however slow the machine."""
+def wait(condition, seconds=180, pause=0.1):
+    """Wait until a condition holds, which is looked at after each pause; the limit only ends a test that fails, however
+    slow the machine."""
     deadline = time.time() + seconds
     while not condition() and time.time() < deadline:
-        time.sleep(0.1)
+        time.sleep(pause)
     assert condition(), f"not within {seconds} seconds"

@@ -120,7 +120,7 @@ def end(process):
 
 
 def wait_for(condition):
-    wait(condition, LONGEST)
+    wait(condition, LONGEST, pause=0.5)  # many ask Slurm
 
 
 def records(runs):
@@ -172,7 +172,7 @@ def survive(cluster, folder, world, others):
             (hold / "intermediate").unlink()
             (hold / "target").unlink()
             wait_for(lambda: any(scene.attempts(start)[-1]["status"] == "done" for start in (MIDDLE, TARGET)))
-            seen["controller back"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
+            seen["back"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         seen["code"], seen["output"] = end(again)
         seen["steps"] = steps()
         assert end(here)[0] == 0, printed(here)
@@ -278,10 +278,10 @@ def test_a_job_that_is_out_of_time_goes_on_from_its_checkpoint(survived):
 
 
 def test_a_killed_controller_stops_nothing(survived):
-    """Whether Snakemake asked meanwhile, and lost its jobs, is chance; they end, and nothing is left to a repeat."""
+    """A cell at least ended while it was dead. Whether Snakemake asked meanwhile, and so lost their jobs, is chance."""
     scene, seen = survived
-    finished = [scene.attempts(start)[-1] for start in (MIDDLE, TARGET)]
-    assert any(attempt["ended"] < seen["controller back"] for attempt in finished), (finished, seen)
+    ended = [scene.attempts(start)[1]["ended"] for start in (MIDDLE, TARGET)]
+    assert min(ended) <= seen["back"] and len(scene.attempts("target/s0-p30k-mnli-i64-2tasks")) == 1
 
 
 def test_no_job_is_submitted_twice(survived, results):
