@@ -6,6 +6,7 @@ import tempfile
 # Before anything imports xlt_utils: tests never write into the project's own runs/ and report/.
 _folder = tempfile.mkdtemp(prefix="xlt-tests-")
 os.environ["XLT_RUNS"], os.environ["XLT_REPORT"] = f"{_folder}/runs", f"{_folder}/report"
+os.environ["XLT_HUB"] = f"{_folder}/hub"
 os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
 

@@ -150,7 +150,9 @@ class Handler(BaseHTTPRequestHandler):
             for row in siblings:
                 content, names = files[row["rfilename"]], oids(row["rfilename"], files[row["rfilename"]])
                 row |= {"size": len(content), "blobId": names["blob"]} | ({"lfs": names["lfs"]} if names["lfs"] else {})
-        card = re.match(r"---\n(.*?)\n---", files.get("README.md", b"").decode(), re.S)
+        main = repository.commits.get(repository.refs.get("main", ""), {})  # whose card other revisions have, too
+        readme = files.get("README.md") or main.get("README.md", b"")
+        card = re.match(r"---\n(.*?)\n---", readme.decode(), re.S)
         self.send_json(
             {"id": name, "sha": commit, "private": False, "disabled": False, "tags": [], "siblings": siblings}
             | {"gated": "auto" if repository.gated else False, "cardData": yaml.safe_load(card[1]) if card else None}

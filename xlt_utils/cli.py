@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from xlt_utils.errors import REFUSED, Fault, did_you_mean
+from xlt_utils.errors import REFUSED, Fault, NotMirrored, did_you_mean
 from xlt_utils.formatting import flops_text
 
 if TYPE_CHECKING:
@@ -86,8 +86,6 @@ def _check(arguments: argparse.Namespace) -> int:
         for name in outside.not_checked(study):
             print(f"not looked for: {name}")
         return 0
-    from xlt_utils.study.lock import NotMirrored
-
     try:
         study, grid = _grid(arguments.study)
     except NotMirrored as absent:
@@ -388,14 +386,16 @@ def _grid(
         NotMirrored: data or checkpoints of the hub are not here, and not to be taken.
     """
     from xlt_utils import paths
-    from xlt_utils.study import cells, lock, study_file
+    from xlt_utils.study import study_file
 
-    study = study_file.load_study(path)
+    study = study_file.load_study(path)  # a fault of the file is said before the data's readers are imported
+    from xlt_utils.study import cells, lock
+
     is_unwritten = study.data == "microworld" and not any((paths.RUNS / "data").glob("microworld-*"))
     try:
         try:
             study = lock.pin(study, path)
-        except lock.NotMirrored:
+        except NotMirrored:
             if absent == "refuse":
                 raise
             if known := _locked_grid(study, path, wholly_done=absent == "take"):
@@ -424,7 +424,7 @@ def _locked_grid(study: "Study", path: str, wholly_done: bool) -> "tuple[Study, 
 
     try:
         pinned = lock.pin(study, path, files=False)
-    except lock.NotMirrored:
+    except NotMirrored:
         return None
     grid = cells.expand_study(pinned)
     return (pinned, grid) if not wholly_done or all(is_done(cell.folder, cell.hash) for cell in grid) else None

@@ -13,6 +13,10 @@ class Fault(ValueError):
     """Input that a command cannot run with: the message names file, place, value, and what would be right."""
 
 
+class NotMirrored(Fault):
+    """Something that a study reads from the hub is not here yet; the message names it."""
+
+
 def did_you_mean(name: object, names: Iterable[str]) -> str:
     """`did you mean ...?`, with all `names` where they are few or none is close to `name`."""
     names = list(names)

@@ -265,7 +265,7 @@ def _converted(folder: Path) -> dict[str, list[Path]]:
     if readme.exists() and "configs:" in _front_matter(readme):
         return {}
     splits: dict[str, list[Path]] = {}
-    for place in sorted({file.parent for file in folder.glob("*/*/*.parquet")}):
+    for place in sorted({file.parent for file in folder.glob("*/*/[0-9][0-9][0-9][0-9].parquet")}):
         splits.setdefault(place.parent.name, []).append(place)
     return splits
 

@@ -7,6 +7,7 @@ import contextlib
 import fnmatch
 import itertools
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,7 +84,8 @@ def _configs(
     """The configs of a data set by name, each as the patterns of its splits' files: those of its card, else of the
     hub's conversion (`config/split/*.parquet`), else one, `default`, of all files."""
     configs: dict[str, dict[str, list[str]]] = {}
-    for row in card.get("configs") or ():
+    # the hub gives a converted revision the card of `main`, whose configs are not its own
+    for row in (card.get("configs") or ()) if "README.md" in files else ():
         folder = f"{row['data_dir'].strip('/')}/" if row.get("data_dir") else ""
         named = row.get("data_files") or ["**"]
         named = [named] if isinstance(named, (str, dict)) else named
@@ -96,7 +98,7 @@ def _configs(
         return configs
     for file in files:
         parts = file.split("/")
-        if len(parts) == 3 and file.endswith(".parquet"):
+        if len(parts) == 3 and re.fullmatch(r"\d{4}\.parquet", parts[2]):
             configs.setdefault(parts[0], {}).setdefault(parts[1], [f"{parts[0]}/{parts[1]}/*.parquet"])
     has_data = any(not file.endswith((".py", ".md", ".gitattributes", "dataset_infos.json")) for file in files)
     if not has_data and any(file.endswith(".py") for file in files):

@@ -9,14 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xlt_utils import paths
 from xlt_utils.data import loading, pinned_place
-from xlt_utils.errors import Fault
+from xlt_utils.errors import Fault, NotMirrored
 from xlt_utils.files import read_json, write_json
 from xlt_utils.study.schema import Study, TextSource
 from xlt_utils.study.wanted import Checkpoint, WantedSet, hub_checkpoint, wanted_checkpoints, wanted_sets, wanted_text
-
-
-class NotMirrored(Fault):
-    """Something that a study reads from the hub is not here yet; the message names it."""
 
 
 class _Row(BaseModel):
