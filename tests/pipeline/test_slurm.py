@@ -180,44 +180,45 @@ def survive(cluster, folder, world, others):
 
 
 def die_early(cluster, folder, world, others):
-    """A study none of whose jobs gets as far as the runner, while Snakemake does not look: what `xlt run` and then
-    `xlt status` say, and how many seconds after the death."""
+    """A study whose first job does not get as far as the runner, while Snakemake does not look, and whose second is
+    then cancelled by Ctrl-C: what `xlt run` and then `xlt status` say, and how many seconds after the death."""
     others.wait()
     with Scene(cluster, folder, **{"status-checks: 4": "status-checks: 200"}) as scene:
         (folder / "bin").mkdir()
         broken = folder / "bin" / "srun"
-        broken.write_text("#!/bin/sh\necho 'srun: error: no such luck' >&2\nexit 1\n")
+        second = f"mkdir {folder}/first 2>/dev/null || exec sleep {LONGEST}"
+        broken.write_text(f"#!/bin/sh\n{second}\necho 'srun: error: no such luck' >&2\nexit 1\n")
         broken.chmod(0o755)
         run = scene.start(PATH=f"{folder / 'bin'}:{cluster.environment['PATH']}")
         wait_for(lambda: "JobDied" in printed(run))
+        said = time.time()
         logs = (folder / "runs" / "grid" / "slurm_logs").rglob("*.log")
-        seconds = time.time() - max(log.stat().st_mtime for log in logs)
+        died = next(log.stat().st_mtime for log in logs if "no such luck" in log.read_text(encoding="utf-8"))
+        live = scene.jobs()
         run.send_signal(signal.SIGINT)
-        return end(run)[1], end(scene.start("status"))[1], seconds
+        seen = *end(run), end(scene.start("status"))[1], said - died, live
+        wait_for(lambda: not scene.jobs())
+        return seen
 
 
 def interrupt(cluster, folder, world, others):
-    """Jobs that wait in the queue: their `xlt run` is killed; the next one waits for them, and is interrupted; and one
-    is interrupted that submitted jobs itself. What each said, and which jobs there were then."""
+    """Jobs that wait in the queue: their `xlt run` is killed; the next one waits for them, and is interrupted. Which
+    jobs there were after the one and the other, and how the latter ended."""
     others.wait()
-    with Scene(
-        cluster, folder, **{"# slurm_extra: \"'--mail-type=NONE'\"": "slurm_extra: \"'--begin=now+1hour'\""}
-    ) as scene:
-        killed, seen = scene.start(), []
+    changes = {"# slurm_extra: \"'--mail-type=NONE'\"": "slurm_extra: \"'--begin=now+1hour'\""}
+    with Scene(cluster, folder, **changes) as scene:
+        killed = scene.start()
         wait_for(lambda: len(scene.jobs()) == 2)
+        before = scene.jobs()
         killed.kill()
         killed.wait()
-        left = scene.jobs()
         waiting = scene.start()
         wait_for(lambda: "waiting for 2 jobs of an earlier run" in printed(waiting))
-        for run in (waiting, None):
-            run = run or scene.start()
-            wait_for(lambda: len(scene.jobs()) == 2)
-            before = scene.jobs()
-            run.send_signal(signal.SIGINT)
-            seen.append((before, *end(run)))
-            wait_for(lambda: not scene.jobs())
-        return left, seen
+        left = scene.jobs()
+        waiting.send_signal(signal.SIGINT)
+        seen = before, left, *end(waiting)
+        wait_for(lambda: not scene.jobs())
+        return seen
 
 
 def be_refused(cluster, folder, world, others):
@@ -303,20 +304,23 @@ def test_the_records_are_those_of_one_machine_bit_for_bit(survived):
 
 
 def test_a_job_that_dies_before_its_runner_is_said_within_a_minute_with_its_log(results):
-    output, status, seconds = results["die_early"].result()
+    _, output, status, seconds, _ = results["die_early"].result()
     assert seconds < 60
     assert "JobDied: before the runner began: srun: error: no such luck" in output, output
     log = next(line.split("log: ")[1] for line in output.splitlines() if "slurm_logs" in line)
     assert "no such luck" in Path(log).read_text(encoding="utf-8")
-    assert "failed: pretrain s0-p0" in status and "no such luck" in status and log in status, status
+    assert "failed: pretrain s0-p" in status and "no such luck" in status and log in status, status
 
 
-def test_a_killed_run_leaves_its_jobs_and_ctrl_c_cancels_them(results):
-    left, (waiting, own) = results["interrupt"].result()
-    assert sorted(left) == ["s0-p0", "s0-p100k"] and waiting[0] == left
-    for before, code, output in (waiting, own):
-        assert len(before) == 2 and code == 130 and "2 jobs of the cluster cancelled" in output, output
-    assert not set(own[0].values()) & set(left.values())
+def test_ctrl_c_cancels_the_jobs(results):
+    code, output, _, _, live = results["die_early"].result()
+    assert len(live) == 1 and code == 130 and "1 job of the cluster cancelled" in output, output
+
+
+def test_a_killed_run_leaves_its_jobs_and_ctrl_c_while_a_repeat_waits_cancels_them(results):
+    before, left, code, output = results["interrupt"].result()
+    assert sorted(left) == ["s0-p0", "s0-p100k"] and left == before
+    assert code == 130 and "2 jobs of the cluster cancelled" in output, output
 
 
 def test_what_slurm_refuses_is_said(results):
