@@ -4,7 +4,7 @@ STUDY ?= params/demo.yaml
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: install report test storm lab lint clean
+.PHONY: install report test systems storm lab lint clean
 
 install: $(STAMP)
 
@@ -23,6 +23,10 @@ report: install
 test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 5 tests
 	@$(BIN)/python -m pytest notebooks
+
+# A study on a real Slurm cluster: minutes, of which most are Slurm's own.
+systems: install
+	@$(BIN)/python -m pytest -m systems tests/pipeline/test_slurm.py
 
 # Forty kills of a small study at random moments.
 storm: install
