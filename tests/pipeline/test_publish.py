@@ -135,14 +135,13 @@ OLDEST = oldest_processor()
 LARGE, SMALL = sorted(KEPT, key=lambda path: -(path / archive.ARCHIVE).stat().st_size)
 
 
-@pytest.mark.parametrize("processor", [{"OPENBLAS_CORETYPE": "Haswell"}, OLDEST], ids=["Haswell", "oldest"])
-def test_the_committed_records_render_the_committed_values_on_every_processor(processor, tmp_path):
-    rendered = render(LARGE, tmp_path / LARGE.name, **processor)
+def test_the_committed_records_render_the_committed_values_on_another_processor(tmp_path):
+    rendered = render(LARGE, tmp_path / LARGE.name, OPENBLAS_CORETYPE="Haswell")
     assert {"index.html", "results.parquet", "fits.csv"} < files_in(rendered) and len(files_in(rendered)) > 30
     assert not differences(rendered, LARGE)
 
 
-def test_the_same_records_render_the_committed_values_and_the_same_bytes_twice_on_one_machine(tmp_path):
+def test_the_oldest_processor_renders_the_committed_values_and_the_same_bytes_twice(tmp_path):
     once, again = (render(SMALL, tmp_path / name / SMALL.name, **OLDEST) for name in ("once", "again"))
     assert not differences(once, SMALL)
     assert files_in(once) == files_in(again)

@@ -13,7 +13,7 @@ from xlt_utils.reporting.sentences import five_sentences
 
 def test_languages_stand_by_their_distance(gappy_findings):
     figure = by_language.transfer_gap(gappy_findings.scores, DISTANCES)
-    labels = [label.get_text().split()[-1] for label in figure.drawing.axes[0].get_yticklabels()]
+    labels = [label.get_text().split()[-1].strip("()") for label in figure.drawing.axes[0].get_yticklabels()]
     assert labels == ["fr", "de", "es", "hi"]
     assert "not known" in by_language.transfer_gap(gappy_findings.scores).caption
 
@@ -21,7 +21,7 @@ def test_languages_stand_by_their_distance(gappy_findings):
 def test_english_is_on_top_where_the_task_tests_it(gappy_findings):
     figure = by_language.language_score_map(gappy_findings.scores, DISTANCES)
     labels = {
-        axes.get_title(): [label.get_text().split()[-1] for label in axes.get_yticklabels()]
+        axes.get_title(): [label.get_text().split()[-1].strip("()") for label in axes.get_yticklabels()]
         for axes in figure.drawing.axes
     }
     assert labels["sst"] == ["en", "fr", "de", "es", "hi"] and labels["tatoeba"] == ["fr", "de", "es", "hi"]
@@ -101,7 +101,7 @@ def test_the_gains_of_the_languages_average_to_the_gain_of_the_target(rising_fin
     tasks = others[others["arm"] != "odd"]
     n_above, n_below = (tasks["low"] > 0).sum(), (tasks["high"] < 0).sum()
     assert figure.title == f"{n_above} of {len(tasks)} gains in a language have a 95 % CI above 0, {n_below} below"
-    labels = [label.get_text().split()[-1] for label in figure.drawing.axes[0].get_yticklabels()]
+    labels = [label.get_text().split()[-1].strip("()") for label in figure.drawing.axes[0].get_yticklabels()]
     assert labels == ["en", "fr", "de", "es", "hi"]
 
 
