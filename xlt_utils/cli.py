@@ -150,7 +150,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         speed, done, price_name = assume_speed(study, arguments.gpu), 0, "GPU time"
     else:
         archived = growth.find_archived(study, grid, arguments.records)
-        lines = [*growth.growth_lines(grid, archived), *growth.outdated_lines(study, grid, arguments.records)]
+        lines = [*growth.growth_lines(grid, archived), *growth.outdated_lines(study, grid, arguments.records, archived)]
         _check_data(arguments.study, study)
         speed, price_name = measure_speed(study, grid[0].parameters["data"]), "core time"
         done = sum(cell.folder in archived or is_done(cell.folder, cell.hash) for cell in grid)
@@ -204,7 +204,7 @@ def _say_what_would_run(study: "Study", grid: "list[Cell]", records: list[str]) 
     missing = [cell for cell in grid if cell_state(cell, archived).kind != "done"]
     for cell in missing:
         print(f"{cell.phase} {cell.name}")
-    for line in growth.outdated_lines(study, grid, records):
+    for line in growth.outdated_lines(study, grid, records, archived):
         print(line)
     print(
         f"{study.name}: {len(missing)} of {len(grid)} cells would run, then the report; `xlt plan` says what they cost"
@@ -225,7 +225,7 @@ def _status(arguments: argparse.Namespace) -> int:
         else:
             if arguments.watch and sys.stdout.isatty():
                 print("\x1b[H\x1b[2J", end="")  # the cursor to the top of an empty screen
-            outdated = growth.outdated_lines(study, grid, arguments.records)
+            outdated = growth.outdated_lines(study, grid, arguments.records, archived)
             print("\n".join([status_text(study.name, grid, archived, seen), *outdated]), flush=True)
         if not arguments.watch or all(state.kind == "done" for state in seen.states.values()):
             return 0

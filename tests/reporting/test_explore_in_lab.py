@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import simulated
-from browsers import ARGUMENTS, NO_BROWSER, browser_path
+from browsers import NO_BROWSER, browser_path, open_browser
 
 PATIENCE = 400  # seconds: a kernel that imports everything, on a machine whose cores are taken
 CHART = ".vega-embed svg"
@@ -53,9 +53,7 @@ def _printed_address(log: Path, lab: subprocess.Popen) -> str:
 @pytest.fixture(scope="module")
 def tab(address):
     """JupyterLab after Run All, with the requests that the browser made."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was not opened")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
+    with open_browser() as browser:
         tab = browser.new_page(viewport={"width": 1280, "height": 1000})
         tab.set_default_timeout(PATIENCE * 1000)
         tab.requests = []
@@ -67,7 +65,6 @@ def tab(address):
         tab.get_by_text("Run All Cells", exact=True).first.click()
         tab.locator(CHART).first.wait_for()
         yield tab
-        browser.close()
 
 
 def choose(tab, label: str, option: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import simulated
-from browsers import ARGUMENTS, NO_BROWSER, browser_path
+from browsers import open_browser
 
 from xlt_utils.formatting import short_size
 from xlt_utils.reporting.explore.explorer import Explorer
@@ -42,13 +42,8 @@ def page(findings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium(page):
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was not opened")
-    if browser_path() is None:
-        pytest.skip(NO_BROWSER)
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

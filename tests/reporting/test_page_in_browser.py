@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 import simulated
-from browsers import ARGUMENTS, NO_BROWSER, browser_path
+from browsers import NO_BROWSER, browser_path, open_browser
 
 from xlt_utils.reporting import tables
 from xlt_utils.reporting.figures import by_language, grid, lead
@@ -37,13 +37,8 @@ def report(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium(report):  # after the report: its figures are drawn in forks, which must not share a browser
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was not opened")
-    if browser_path() is None:
-        pytest.skip(NO_BROWSER)
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The report's page as it is printed: a PDF from a real browser, read page by page."""
 
 import pytest
-from browsers import ARGUMENTS, NO_BROWSER, browser_path
+from browsers import open_browser
 
 PRINTED_WIDTH, PRINTED_HEIGHT = 688, 1009  # px of A4 between its margins, 96 to an inch
 TITLES = "[...document.querySelectorAll('h1, h2, h3, h4, summary')].map((title) => title.textContent.trim())"
@@ -10,15 +10,10 @@ TITLES = "[...document.querySelectorAll('h1, h2, h3, h4, summary')].map((title) 
 @pytest.fixture(scope="module")
 def tab(page):
     """The page of a study, open in a window as wide as a printed page."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page was not printed")
-    if browser_path() is None:
-        pytest.skip(NO_BROWSER)
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
+    with open_browser() as browser:
         tab = browser.new_page(viewport={"width": PRINTED_WIDTH, "height": 1000})
         tab.goto(page.as_uri())
         yield tab
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -38,10 +38,9 @@ def write_example(study: Study, grid: list[cells.Cell], folder: Path, kernel: st
             raise NotPublished(f"{cell.folder}: no executed notebook: its record came from an archive")
         place = runs / notebook.relative_to(paths.RUNS / study.name)
         place.parent.mkdir(parents=True, exist_ok=True)
-        text = notebook.read_text(encoding="utf-8")
-        place.write_text(
-            text.replace(f"{paths.ROOT}/", ""), encoding="utf-8"
-        )  # where the project lies is nobody's matter
+        # where the project lies is nobody's matter
+        text = notebook.read_text(encoding="utf-8").replace(f"{paths.ROOT}/", "")
+        place.write_text(text, encoding="utf-8")
     (folder / "index.html").unlink(missing_ok=True)  # the same records with other notebooks have the same hash
     cell = cells.render_cell(study.name, runs, folder, [paths.relative(run) for run in done], [])
     return rendering.render(cell, kernel)
@@ -60,9 +59,5 @@ def example_chain(study: Study, grid: list[cells.Cell]) -> list[cells.Cell]:
         return -study.seeds.index(place.seed), -arm, place.tokens, place.examples, -place.replicate
 
     last = max((cell for cell in grid if cell.phase == "target"), key=rank)
-    chain = {last.folder, *(cell.folder for cell in _before(last))}
+    chain = {last.folder, *(cell.folder for cell in last.upstream())}
     return [cell for cell in grid if cell.folder in chain]
-
-
-def _before(cell: cells.Cell) -> list[cells.Cell]:
-    return [before for read in cell.inputs for before in (read, *_before(read))]

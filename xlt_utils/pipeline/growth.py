@@ -4,7 +4,7 @@ and what there is to say about them, come out."""
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,11 +106,12 @@ def left_out(study: Study, grid: Iterable[Cell]) -> tuple[Path, list[str]]:
         return file, [name for name in archive.cells if (name.split("/")[0], name[-8:]) not in wanted]
 
 
-def outdated_lines(study: Study, grid: Sequence[Cell], places: Sequence[str | Path] = ()) -> list[str]:
+def outdated_lines(
+    study: Study, grid: Sequence[Cell], places: Sequence[str | Path] = (), archived: Container[str] = ()
+) -> list[str]:
     """How many missing cells lie in an archive under another hash, so that they run again, and what made it another: a
-    line an archive. Arguments and errors as of `find_archived`."""
-    known = {cell.folder for _, cells in _search(study, grid, places) for cell in cells.values()}
-    missing = [cell for cell in grid if cell.folder not in known and not is_done(cell.folder, cell.hash)]
+    line an archive. `archived` are the folders that `find_archived` found; the rest as there."""
+    missing = [cell for cell in grid if cell.folder not in archived and not is_done(cell.folder, cell.hash)]
     wanted = {f"{cell.phase}/{cell.slug}": cell for cell in missing}
     lines = []
     for file in _archives(study, places):

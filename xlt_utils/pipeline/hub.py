@@ -64,13 +64,10 @@ def describe(kind: Kind, name: str, revision: str) -> Repository:
     """Ask the hub what a data set or a checkpoint holds at a revision: one request."""
     ask = HfApi().dataset_info if kind == "dataset" else HfApi().model_info
     info: Any = patiently(name, revision, lambda: ask(name, revision=revision, files_metadata=True))
-    files = {
-        file.rfilename: HubFile(file.size or 0, file.lfs.sha256 if file.lfs else file.blob_id or "", None)
-        for file in info.siblings or ()
-    }
+    files = {}
     for file in info.siblings or ():
-        if file.lfs:
-            files[file.rfilename] = files[file.rfilename]._replace(sha256=file.lfs.sha256)
+        sha256 = file.lfs.sha256 if file.lfs else None
+        files[file.rfilename] = HubFile(file.size or 0, sha256 or file.blob_id or "", sha256)
     card = info.card_data.to_dict() if info.card_data else {}
     configs = _configs(name, revision, card, files) if kind == "dataset" else {}
     licence = card.get("license")

@@ -4,6 +4,7 @@ study goes in; afterwards nothing that belongs to it needs the hub. What is here
 is safe to stop and to repeat."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -217,7 +218,8 @@ class _Taker:
         documents = hub.stream_documents(found, config, source.split, source.column)
         digest, count, schema = hashlib.sha256(), 0, pyarrow.schema({"text": pyarrow.string()})
         with parquet.ParquetWriter(half, schema, compression="zstd") as writer:
-            for lines in _chunks(lines_of(documents, source.split_lines, source.max_lines), 10_000):
+            rest = lines_of(documents, source.split_lines, source.max_lines)
+            while lines := list(itertools.islice(rest, 10_000)):
                 writer.write_table(pyarrow.table({"text": lines}, schema=schema))
                 digest.update("".join(f"{line}\n" for line in lines).encode())
                 count += len(lines)
@@ -225,17 +227,6 @@ class _Taker:
         self.say(f"{found.name}, config {config}: {count:,} lines, commit {found.commit[:12]}")
         place = file.relative_to(self.folder).as_posix()
         return LockedLanguage(config=config, file=place, lines=count, sha256=digest.hexdigest())
-
-
-def _chunks(lines: Iterator[str], size: int) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    for line in lines:
-        chunk.append(line)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _is_as_stated(file: Path, stated: hub.HubFile) -> bool:

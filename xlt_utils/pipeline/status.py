@@ -100,7 +100,7 @@ def status_text(
     if queue.error:
         lines.append(f"what is queued or running under Slurm is not known: {queue.error}")
     missing = [cell for cell in grid if states[cell.folder].kind == "missing"]
-    waiting = [cell for cell in missing if any(states[read.folder].kind == "failed" for read in _upstream(cell))]
+    waiting = [cell for cell in missing if any(states[read.folder].kind == "failed" for read in cell.upstream())]
     if waiting:
         lines.append(f"{len(waiting)} of the missing wait for a failed cell")
     lines += growth_lines(grid, archived)
@@ -116,11 +116,6 @@ def status_rows(grid: list[cells.Cell], seen: StudyState) -> list[dict[str, Any]
         | {"state": state.kind, "error": state.error, "log": state.log, "seconds": state.seconds}
         for cell, state in states
     ]
-
-
-def _upstream(cell: cells.Cell) -> list[cells.Cell]:
-    """All cells that a cell reads, itself or through others."""
-    return [upstream for read in cell.inputs for upstream in (read, *_upstream(read))]
 
 
 def _read_attempt(path: Path) -> dict[str, Any]:

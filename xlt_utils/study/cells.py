@@ -39,6 +39,10 @@ class Cell:
     def name(self) -> str:
         return f"{self.slug}-{self.hash}"
 
+    def upstream(self) -> list[Cell]:
+        """All cells that this one reads, itself or through others; one that is read twice stands there twice."""
+        return [cell for read in self.inputs for cell in (read, *read.upstream())]
+
 
 @dataclass
 class Grid:
