@@ -4,7 +4,7 @@ STUDY ?= params/demo.yaml
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: install report test systems storm lab lint clean
+.PHONY: install report test test-notebooks test-slurm storm lab lint clean
 
 install: $(STAMP)
 
@@ -19,14 +19,17 @@ $(STAMP): pyproject.toml constraints.txt
 report: install
 	@$(BIN)/xlt run $(STUDY)
 
-# The notebooks run one after another, each on the records of the one before; the rest shares two cores.
+# First what shares two cores, then what keeps one busy at most: the notebooks, one after another, each on the records of
+# the one before, and beside them a study on a real Slurm cluster, which mostly waits.
 test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 5 tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync --keep-going test-notebooks test-slurm
+
+test-notebooks: install
 	@$(BIN)/python -m pytest notebooks
 
-# A study on a real Slurm cluster: minutes, of which most are Slurm's own.
-systems: install
-	@$(BIN)/python -m pytest -m systems tests/pipeline/test_slurm.py
+test-slurm: install
+	@$(BIN)/python -m pytest -m slurm tests/pipeline/test_slurm.py
 
 # Forty kills of a small study at random moments.
 storm: install

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import slurm_cluster
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +37,15 @@ def test_environment_and_constraints_have_the_versions_of_pyproject():
     for extra in ("slurm", "track"):
         assert pins(" ".join(project["optional-dependencies"][extra])).items() <= wanted.items()
     assert set(wanted) - set(constraints) == {"torch"}  # which build of it is the machine's matter
+
+
+def test_continuous_integration_installs_the_packages_of_a_cluster():
+    """Those that the cluster's test names where it skips; a machine that installs none still runs the other tests."""
+    script = (ROOT / ".ci" / "run").read_text()
+    packages = slurm_cluster.MISSING.split("apt-get install ")[1].rstrip(")")
+    assert f'packages="{packages}"' in script and subprocess.run(["bash", "-n", ROOT / ".ci" / "run"]).returncode == 0
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(project["slurm"]) <= set(project["test"])
 
 
 def test_pip_resolves_what_environment_names(tmp_path):

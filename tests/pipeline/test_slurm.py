@@ -5,6 +5,7 @@ the rest is tried beside it on the grid of tiny notebooks, for both mostly wait.
 
 import concurrent.futures
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -24,15 +25,25 @@ from processes import wait
 
 from xlt_utils.pipeline import slurm
 
-pytest.importorskip(
-    "snakemake_executor_plugin_slurm", reason="no snakemake-executor-plugin-slurm: pip install '.[slurm]'"
-)
-if missing := slurm_cluster.missing_daemon():
-    pytest.skip(slurm_cluster.MISSING.format(missing), allow_module_level=True)
-pytestmark = pytest.mark.systems
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(
+        importlib.util.find_spec("snakemake_executor_plugin_slurm") is None,
+        reason="no snakemake-executor-plugin-slurm: pip install '.[slurm]'",
+    ),
+    pytest.mark.skipif(
+        slurm_cluster.missing_daemon() is not None, reason=slurm_cluster.MISSING.format(slurm_cluster.missing_daemon())
+    ),
+]
 PROFILE = Path(__file__).parents[2] / "workflow" / "profiles" / "slurm" / "config.yaml"
 TIMES = {"started", "seconds", "sha256"}  # of a record: what differs between any two runs; the sha256 covers the others
 QUICK = {"status-checks: 30": "status-checks: 4", "latency-wait: 60": "latency-wait: 5", "mem_mb: 16000": "mem_mb: 500"}
+# Snakemake's plugin asks Slurm after 4 seconds, then 14, 24 and so on: here every two, for cells take 20.
+OFTEN = """import sys
+if "snakemake" in sys.orig_argv:
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+    RemoteExecutor.next_seconds_between_status_checks = property(lambda self: 2, lambda self, seconds: None)
+"""
 LONGEST = 300  # seconds that only a test which fails takes, however slow the machine
 
 
@@ -54,6 +65,7 @@ class Scene:
             text = text.replace(old, new)
         (folder / "site").mkdir()
         (folder / "site" / "config.yaml").write_text(text)
+        (folder / "site" / "sitecustomize.py").write_text(OFTEN)
         self.name = "tiny" if study else "grid"
 
     def command(self, *words, runs="runs", **environment):
@@ -61,6 +73,7 @@ class Scene:
         place = (slurm_study if self.study else tiny_grid).place(self.folder) | self.cluster.environment
         place |= {"XLT_RUNS": str(self.folder / runs)} | environment
         if self.study:
+            place["PYTHONPATH"] = str(self.folder / "site")
             verb, *options = words or ("run", "--profile", str(self.folder / "site"))
             return [slurm_study.XLT, verb, self.study, *options], place
         words = words or ("none", str(self.folder / "site"))
