@@ -3,6 +3,8 @@ PYTHON ?= python3
 STUDY ?= params/demo.yaml
 BIN := .venv/bin
 STAMP := .venv/installed
+# Container images set it; then each of the many processes compiles anew all that it imports, half of its start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: install report test test-notebooks test-slurm storm lab lint clean
 
