@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from xlt_utils import paths
+from xlt_utils import imports, paths
 from xlt_utils.code_hash import PACKAGE, notebook_code_hash
 from xlt_utils.files import HALF_JSON, attempt_files, read_json, write_json
 from xlt_utils.pipeline import locks, prefork, slurm
@@ -322,7 +322,8 @@ def execute_notebook(arguments: list[str]) -> int:
     """
     path, attempt, kernel, sockets = Path(arguments[0]), Path(arguments[1]), arguments[2], arguments[3]
     _end_with_runner()
-    import papermill
+    with imports.without():
+        import papermill
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config

@@ -19,7 +19,7 @@ from xlt_utils.study.schema import Study
 
 SAMPLE = 200  # examples whose mean length stands for the task's
 TESTED_SAMPLE = 48  # examples whose test is timed
-MEASURED_SECONDS = 1.5  # of training steps a measurement
+MEASURED_SECONDS = 0.5  # of training steps a measurement
 WHOLE_TEST_SET = 2_000  # examples of a test set that is not read, about
 WHOLE_MINING_SET = 10_000  # sentences of a side in bitext mining that is not read, about
 

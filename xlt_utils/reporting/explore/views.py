@@ -6,14 +6,17 @@ JavaScript."""
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
+from xlt_utils import imports
 from xlt_utils.analysis.intervals import t_factor
 from xlt_utils.reporting.explore.choice import condition_order
 from xlt_utils.reporting.explore.frame import GAIN, NO_ARM
 from xlt_utils.reporting.house_style import COLOURS, FONT
+
+with imports.without():
+    import altair as alt
 
 WITHOUT_ARM = "#555555"  # grey, for runs without an arm
 WIDTH, HEIGHT = 280, 210  # two views fit beside the file list of JupyterLab at 1,280 px, one on a telephone

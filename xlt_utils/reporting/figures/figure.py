@@ -68,11 +68,11 @@ class Figure:
         return self.images[kind]
 
     def _lay_out(self) -> None:
-        """Place the panels once for both kinds: this is half of the work."""
-        if not self.images and self.drawing.get_layout_engine() is not None:
+        """Place the panels once for both kinds; a drawing with a layout engine is drawn twice in each."""
+        if (engine := self.drawing.get_layout_engine()) is not None:
             with mpl.rc_context(STYLE):
-                self.drawing.draw_without_rendering()
-            self.drawing.set_layout_engine("none")
+                engine.execute(self.drawing)
+                self.drawing.set_layout_engine(None)
 
     def save(self, folder: Path) -> list[Path]:
         """Write NAME.svg, NAME.png and NAME.csv into the folder and return their paths."""
