@@ -267,7 +267,7 @@ class Findings:
         """The arms that are no intermediate task: the same steps with nothing to learn."""
         return [name for name in self._tested_arms if self.arm_specs[name].is_control]
 
-    @property
+    @cached_property
     def _tested_arms(self) -> list[str]:
         return sorted(set(self.results.loc[self.results["phase"] == "target", "arm"].dropna()) - {""})
 
