@@ -307,7 +307,8 @@ def _run_grid(
             if is_lost := bool(watch and watch.is_lost()):
                 line.tell("Snakemake lost its jobs while Slurm did not answer: it starts anew")
                 _end_engine(process)
-            time.sleep(POLL_SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(POLL_SECONDS)
             if time.time() - swept > SWEEP_SECONDS:
                 spare_weights.remove_spare_weights(spare)
                 swept = time.time()
