@@ -316,7 +316,7 @@ def _publish_checkpoints(path: str, grid: "list[Cell]", folder: Path) -> int:
     study = study_file.load_study(path)  # with the names of the hub, which a pinned one has no more
     locked = lock.read_lock(lock.lock_file(path)) if lock.reads_hub(study) else None
     lines = publish_checkpoints(study, grid, locked, folder)
-    print(f"{study.name}: `hf upload OWNER/NAME {folder}` gives it to the hub; a study reads it with, under `pretrain:`")
+    print(f"{study.name}: `hf upload OWNER/NAME {folder}` gives it away; under `pretrain:` a study reads it with")
     print("\n".join(lines))
     return 0
 
