@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from xlt_utils import paths
 from xlt_utils.records.record import read_record
-from xlt_utils.study import cells, study_file
+from xlt_utils.study import cells, lock, study_file
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -121,12 +121,12 @@ def test_a_published_ladder_is_read_by_another_study_and_scores_the_same(tiny, t
 
     (block,) = re.findall(r"```yaml\n(.*?)```", card, re.S)
     content = YAML(typ="safe").load(ROOT / "params" / "tiny.yaml")
-    content |= {"name": "second", "intermediate": {"examples": [64], "arms": []}}
+    content |= {"name": "second", "intermediate": {"examples": [64], "arms": [], "warmup": 0}}
     content["pretrain"] = YAML(typ="safe").load(block.replace("OWNER/NAME", str(ladder)))
     YAML().dump(content, study)
     checked = xlt("check", study)
     assert checked.returncode == 0, checked.stderr
-    grid = cells.expand_study(study_file.load_study(study))
+    grid = cells.expand_study(lock.pin(study_file.load_study(study), study))
     assert [cell.slug for cell in grid if cell.phase == "pretrain"] == ["s0-p0", "s0-p30k"]
     for run in (one for one in grid if "p30k" in one.slug):
         assert xlt("cell", cells.write_params(run)).returncode == 0
