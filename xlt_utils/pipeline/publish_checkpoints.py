@@ -14,12 +14,13 @@ from xlt_utils.data.languages import LANGUAGES
 from xlt_utils.files import damaged_files, sha256_of_file, write_json
 from xlt_utils.formatting import count_of, join_words, number_text, short_size
 from xlt_utils.microworld import LANGUAGES as COUNTERFACTUAL
+from xlt_utils.pipeline import growth
 from xlt_utils.pipeline.publish import NotPublished
 from xlt_utils.records.record import Record, is_done, read_record
 from xlt_utils.study.cells import Cell
-from xlt_utils.study.lock import Lock
+from xlt_utils.study.lock import Lock, LockedText
 from xlt_utils.study.schema import Study
-from xlt_utils.study.wanted import hub_checkpoint
+from xlt_utils.study.wanted import hub_checkpoint, wanted_text
 
 LADDER = "ladder.json"  # beside the card: the same for programs
 WEIGHTS = "model.safetensors"
@@ -49,7 +50,8 @@ def publish_checkpoints(study: Study, grid: list[Cell], lock: Lock | None, folde
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NotPublished(f"{folder}: there is something already; name a folder that is not there yet")
-    records = [_whole_record(study, cell) for cell in rungs]
+    archived = growth.find_archived(study, grid)
+    records = [_whole_record(study, cell, cell.folder in archived) for cell in rungs]
     half = folder.with_name(folder.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
     rows = []
@@ -75,17 +77,18 @@ def checkpoint_lines(start: str, rows: Iterable[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _whole_record(study: Study, cell: Cell) -> Record:
+def _whole_record(study: Study, cell: Cell, is_archived: bool) -> Record:
     """The record of a cell whose encoder lies beside it as it was written."""
-    if not is_done(cell.folder, cell.hash):
+    folder = paths.resolve(cell.folder)
+    if not is_archived and not is_done(cell.folder, cell.hash):
         raise NotPublished(f"{study.name}: {cell.phase} {cell.name} is not done; `xlt run` does it")
-    record, folder = read_record(cell.folder), paths.resolve(cell.folder)
     if not (folder / "state" / "encoder" / WEIGHTS).is_file():
         raise NotPublished(
             f"{study.name}: the weights of {cell.name} are gone: they go when a study is published, and with `keep: "
             "needed` as soon as no cell needs them. A copy of the study file with another `name:` and `keep: all` "
             "trains them again"
         )
+    record = read_record(cell.folder)
     stated = {name: digest for name, digest in record.files.items() if name.startswith("state/encoder/")}
     if damaged := damaged_files(folder, stated):
         raise NotPublished(
@@ -112,8 +115,7 @@ def _row(record: Record) -> dict[str, Any]:
 
 def _card(study: Study, records: list[Record], rows: list[dict[str, Any]], lock: Lock | None) -> str:
     """The model card: metadata that the hub reads, the ladder, its data, and how to read it."""
-    first = records[-1]
-    texts = [row for row in lock.text if study.data == "hub"] if lock else []
+    texts = [row for source in wanted_text(study) if (row := lock.text_of(source))] if lock else []
     real = [code for code in study.languages if code not in COUNTERFACTUAL or code == "en"]
     metadata = ModelCardData(
         language=real or None,
@@ -136,7 +138,7 @@ def _card(study: Study, records: list[Record], rows: list[dict[str, Any]], lock:
         f"training. Beside each are its tokenizer and its configuration; `{LADDER}` holds this table for programs.",
         "\n".join(table),
         "## Training",
-        "\n".join(_training_lines(study, first)),
+        "\n".join(_training_lines(study, records[-1])),
         "## Licences",
         "\n".join(_licence_lines(study, texts, lock)),
         "## How to read them",
@@ -157,8 +159,8 @@ def _base_model(study: Study) -> str | None:
 
 def _start_text(study: Study) -> str:
     encoder = study.pretrain.rungs[0].encoder
-    if not encoder.is_scratch:
-        return f"begun from `{encoder.start}`"
+    if not encoder.is_scratch:  # where a folder lies is nobody's matter
+        return f"begun from {_base_model(study) or (encoder.card and encoder.card.model) or 'a checkpoint in a folder'}"
     shape = f"{encoder.layers} layers of width {encoder.width}, {encoder.heads} heads"
     return f"{encoder.architecture or 'modernbert'} from random weights ({shape})"
 
@@ -177,14 +179,14 @@ def _training_lines(study: Study, record: Record) -> list[str]:
     return [*lines, f"- Read from the hub: {commits}."] if commits else lines
 
 
-def _licence_lines(study: Study, texts: list[Any], lock: Lock | None) -> list[str]:
+def _licence_lines(study: Study, texts: list[LockedText], lock: Lock | None) -> list[str]:
     """What the cards of the sources state; which licence the checkpoints get is their owner's decision."""
     stated = {row.source["dataset"]: row.license for row in texts}
     base = _base_model(study)
     stated |= {key: row.license for key, row in lock.models.items() if key.partition("@")[0] == base} if lock else {}
     lines = [f"- {name}: {licence or 'its card states none'}" for name, licence in sorted(stated.items())]
     if study.data == "microworld":
-        lines.append("- The microworld's text is generated and belongs to nobody else.")
+        lines.append("- The microworld's text is generated; nobody else's is in it.")
     elif study.data != "hub":
         lines.append("- The text lies in a folder that states no licence.")
     card = study.pretrain.rungs[0].encoder.card
