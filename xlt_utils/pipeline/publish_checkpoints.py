@@ -115,7 +115,7 @@ def _row(record: Record) -> dict[str, Any]:
 
 def _card(study: Study, records: list[Record], rows: list[dict[str, Any]], lock: Lock | None) -> str:
     """The model card: metadata that the hub reads, the ladder, its data, and how to read it."""
-    texts = [row for source in wanted_text(study) if (row := lock.text_of(source))] if lock else []
+    texts = [taken for source in wanted_text(study) if (taken := lock.text_of(source))] if lock else []
     real = [code for code in study.languages if code not in COUNTERFACTUAL or code == "en"]
     metadata = ModelCardData(
         language=real or None,
