@@ -3,6 +3,7 @@ other ways, plain papermill and *Run all*, with the same result to the bit."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,9 +14,11 @@ import pytest
 from nbclient import NotebookClient
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
+from ruamel.yaml import YAML
 
 from xlt_utils import paths
 from xlt_utils.records.record import read_record
+from xlt_utils.study import cells, lock, study_file
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -100,6 +103,35 @@ def by_run_all(params: dict, folder: Path) -> None:
     notebook = parameterize_notebook(notebook, params["parameters"] | {"out": str(folder)})
     NotebookClient(notebook, resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
     nbformat.write(notebook, folder / "out.ipynb")
+
+
+def xlt(*words) -> subprocess.CompletedProcess:
+    return subprocess.run([BIN / "xlt", *words], capture_output=True, text=True)
+
+
+def test_a_published_ladder_is_read_by_another_study_and_scores_the_same(tiny, tmp_path):
+    """`xlt publish --checkpoints`, then the `checkpoints:` that its card prints, in a study of the same targets."""
+    ladder, study = tmp_path / "ladder", tmp_path / "second.yaml"
+    done = xlt("publish", ROOT / "params" / "tiny.yaml", "--checkpoints", ladder)
+    assert done.returncode == 0, done.stderr
+    card = (ladder / "README.md").read_text(encoding="utf-8")
+    rows = json.loads((ladder / "ladder.json").read_text(encoding="utf-8"))["checkpoints"]
+    assert [row["subfolder"] for row in rows] == ["seed-0/tokens-0", "seed-0/tokens-30k"]
+    assert all(row["sha256"] in card for row in rows) and str(tmp_path) not in card
+
+    (block,) = re.findall(r"```yaml\n(.*?)```", card, re.S)
+    content = YAML(typ="safe").load(ROOT / "params" / "tiny.yaml")
+    content |= {"name": "second", "intermediate": {"examples": [64], "arms": [], "warmup": 0}}
+    content["pretrain"] = YAML(typ="safe").load(block.replace("OWNER/NAME", str(ladder)))
+    YAML().dump(content, study)
+    checked = xlt("check", study)
+    assert checked.returncode == 0, checked.stderr
+    grid = cells.expand_study(lock.pin(study_file.load_study(study), study))
+    assert [cell.slug for cell in grid if cell.phase == "pretrain"] == ["s0-p0", "s0-p30k"]
+    for run in (one for one in grid if "p30k" in one.slug):
+        assert xlt("cell", cells.write_params(run)).returncode == 0
+    record, expected = read_record(run.folder), read_record(cell(tiny, "target", "s0-p30k-2tasks")["parameters"]["out"])
+    assert record.results == expected.results and {row.task for row in record.results} == {"udpos", "tatoeba"}
 
 
 @pytest.mark.parametrize("way", [by_papermill, by_run_all])

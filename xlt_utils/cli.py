@@ -303,7 +303,22 @@ def _publish(arguments: argparse.Namespace) -> int:
         from xlt_utils.pipeline.example import write_example
 
         return write_example(study, grid, Path(arguments.example).absolute(), arguments.kernel)
+    if arguments.checkpoints:
+        return _publish_checkpoints(arguments.study, grid, Path(arguments.checkpoints).absolute())
     return publish_study(study, grid, arguments.kernel, arguments.drop)
+
+
+def _publish_checkpoints(path: str, grid: "list[Cell]", folder: Path) -> int:
+    """Write the ladder of a study file for the hub, and print the lines with which another study reads it."""
+    from xlt_utils.pipeline.publish_checkpoints import publish_checkpoints
+    from xlt_utils.study import lock, study_file
+
+    study = study_file.load_study(path)  # with the names of the hub, which a pinned one has no more
+    locked = lock.read_lock(lock.lock_file(path)) if lock.reads_hub(study) else None
+    lines = publish_checkpoints(study, grid, locked, folder)
+    print(f"{study.name}: `hf upload OWNER/NAME {folder}` gives it away; under `pretrain:` a study reads it with")
+    print("\n".join(lines))
+    return 0
 
 
 def _merge(arguments: argparse.Namespace) -> int:
@@ -315,10 +330,11 @@ def _merge(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from xlt_utils.formatting import count_of
-    from xlt_utils.pipeline.doctor import examine
+    from xlt_utils.pipeline.doctor import examine, examine_snapshots
+    from xlt_utils.study import lock
 
     study, grid = _grid(arguments.study, "go by the lock")
-    complaints = examine(study, grid)
+    complaints = [*examine(study, grid), *examine_snapshots(lock.lock_file(arguments.study))]
     print("\n".join([*complaints, f"{study.name}: {count_of(len(complaints), 'fault')} found in what it has made"]))
     return 65 if complaints else 0
 
@@ -557,6 +573,8 @@ def _parser(first: str) -> argparse.ArgumentParser:
     command.add_argument("--drop", action="store_true", help=text)
     text = "write the page alone into this folder, with the executed notebooks of one chain, and keep no records there"
     command.add_argument("--example", metavar="FOLDER", help=text)
+    text = "write the pretraining ladder alone into this folder, ready for the hub, and keep no records there"
+    command.add_argument("--checkpoints", metavar="FOLDER", help=text)
     argument = ("OUT", "the archive to write (.zip), or the folder of a report that gets one")
     command = add("merge", _merge, argument, "put archives of one study from several machines together")
     text = "an archive, or the folder of a published report"

@@ -2,9 +2,16 @@
 
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
+)
 
-from xlt_utils.training import costs, encoders, objectives, tokenization
+from xlt_utils.training import costs, encoders, objectives, tokenization, trial
 
 SHAPE = {"layers": 2, "width": 32, "heads": 2, "vocabulary": 500, "length": 32}
 
@@ -73,6 +80,28 @@ def test_any_encoder_with_safetensors_and_a_fast_tokenizer_is_a_start(vocabulary
     learner = objectives.MaskedLM(encoders.starting_encoder(str(tmp_path), None, seed=0)[0])
     ids = torch.randint(5, 500, (2, 8))
     assert torch.isfinite(learner({"input_ids": ids, "labels": ids}))
+
+
+def test_a_checkpoint_with_windows_of_attention_is_a_start(vocabulary, tmp_path):
+    """ModernBERT's and mmBERT's form: two layers of three see a window, here of 4 tokens to each side, and rows are
+    longer than that and than the positions that the configuration names."""
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    ids = {f"{name}_token_id": number for number, name in enumerate(("bos", "pad", "eos"))}
+    config = ModernBertConfig(
+        **shape, **ids, vocab_size=len(vocabulary.tokenizer), local_attention=8, max_position_embeddings=32
+    )
+    config.layer_types = ["sliding_attention", "sliding_attention"]
+    torch.manual_seed(0)
+    encoders.save_encoder(ModernBertForMaskedLM(config), vocabulary.tokenizer, tmp_path)
+    model, brings_head = encoders.starting_encoder(str(tmp_path), None, seed=0)
+    trial.try_encoder("a checkpoint", model, vocabulary.tokenizer, 64, masks=True)
+    rows = torch.randint(5, 500, (2, 64), generator=torch.Generator().manual_seed(0))
+    rows[1] = rows[0]
+    rows[1, 40] += 1
+    with torch.no_grad():
+        states = model.base_model(rows).last_hidden_state
+    changed = (states[0] != states[1]).any(-1).nonzero().flatten().tolist()
+    assert brings_head and changed == list(range(40 - 2 * 4, 40 + 2 * 4 + 1))  # two layers reach twice as far
 
 
 @pytest.mark.parametrize("architecture", ["modernbert", "xlm-roberta"])

@@ -1,16 +1,20 @@
-"""Whether what a study has made is still what was written. A grid goes in; out comes a line for every record, weight,
-table of predictions and archive that is not, with what to do."""
+"""Whether what a study has made, and what it took from the hub, is still what was written. A grid or a lock file goes
+in; a line comes out for every record, weight, table of predictions, archive or snapshot that is not, with what to
+do."""
 
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from xlt_utils import paths
 from xlt_utils.errors import Fault
-from xlt_utils.files import damaged_files
+from xlt_utils.files import damaged_files, sha256_of_file
 from xlt_utils.pipeline.archive import ARCHIVE, Archive
 from xlt_utils.pipeline.inputs import damaged_in_trunk
 from xlt_utils.pipeline.rendering import shown_by
 from xlt_utils.records.record import RecordFault, read_record
 from xlt_utils.study.cells import Cell, report_cell
+from xlt_utils.study.lock import Lock, read_lock
 from xlt_utils.study.schema import Study
 
 AGAIN = "`xlt run` trains its cell again as soon as another goes on from it"
@@ -21,6 +25,49 @@ def examine(study: Study, grid: list[Cell]) -> list[str]:
     report, compare them with the sha256 that they state, and return what is wrong and what mends it."""
     complaints = [line for cell in grid for line in _of_cell(cell)]
     return [*complaints, *_of_report(study, grid, is_whole=not complaints)]
+
+
+def examine_snapshots(file: Path) -> list[str]:
+    """Compare the snapshots and texts of a lock file that are here with the sha256 that it states, and return what is
+    wrong and what mends it. What is gone may be: cells that are done need it no more."""
+    lock = read_lock(file)
+    if lock is None:
+        return []
+    damaged = [path for path, digest in _taken(lock) if path.is_file() and sha256_of_file(path) != digest]
+    damaged += [path for path, digest in _texts(lock) if path.is_file() and _sha256_of_lines(path) != digest]
+    return [
+        # the bytes lie where the link of a snapshot leads to; without them the hub's client fetches them again
+        f"{paths.relative(path)}: not the bytes of the sha256 in {file}\n"
+        f"  delete {paths.relative(path.resolve())} and repeat `xlt mirror`"
+        for path in damaged
+    ]
+
+
+def _taken(lock: Lock) -> Iterator[tuple[Path, str]]:
+    """The files of a lock's snapshots, and their sha256."""
+    for kind, rows in (("datasets", lock.datasets), ("models", lock.models)):
+        for key, row in rows.items():
+            folder = lock.snapshot_folder(kind, key.partition("@")[0], row.commit)
+            yield from ((folder / name, held.sha256) for name, held in row.files.items())
+
+
+def _texts(lock: Lock) -> Iterator[tuple[Path, str]]:
+    """The files of a lock's texts, and the sha256 of their lines."""
+    for row in lock.text:
+        yield from ((paths.resolve(lock.folder) / part.file, part.sha256) for part in row.languages.values())
+
+
+def _sha256_of_lines(file: Path) -> str:
+    """The sha256 of a text's lines, as `xlt mirror` counts it; "" where the file cannot be read."""
+    from pyarrow import parquet
+
+    digest = hashlib.sha256()
+    try:
+        for batch in parquet.ParquetFile(file).iter_batches(10_000):
+            digest.update("".join(f"{line}\n" for line in batch.column(0).to_pylist()).encode())
+    except (OSError, ValueError):
+        return ""
+    return digest.hexdigest()
 
 
 def _of_cell(cell: Cell) -> Iterator[str]:

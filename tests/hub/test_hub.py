@@ -2,7 +2,9 @@
 taken is pinned and recorded, everything after it works without the hub, and nothing moves unless it is asked to."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import hub_server
 import hub_world
@@ -12,34 +14,6 @@ from xlt_utils.data.tasks import TASKS
 from xlt_utils.study.study_file import load_study
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def encoder(vocabulary, tmp_path_factory):
-    """The folder of a tiny XLM-R with random weights, in several files."""
-    from xlt_utils.training import encoders
-
-    folder = tmp_path_factory.mktemp("xlm-r")
-    shape = {"layers": 1, "width": 32, "heads": 2, "vocabulary": len(vocabulary.tokenizer), "length": 64}
-    model = encoders.create_encoder(encoders.make_config("xlm-roberta", **shape), seed=0)
-    model.save_pretrained(folder, max_shard_size="50KB")
-    vocabulary.tokenizer.save_pretrained(folder)
-    assert len(list(folder.glob("*.safetensors"))) > 1
-    return folder
-
-
-@pytest.fixture(scope="module")
-def hub(world, encoder):
-    with hub_server.serve() as hub:
-        hub_world.fill(hub, world, encoder)
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def commands(hub, tmp_path_factory):
-    commands = hub_world.Commands(hub.url, tmp_path_factory.mktemp("user"))
-    yield commands
-    commands.close()
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +55,6 @@ def test_a_study_runs_through_the_hub_and_then_without_it(hub, commands, study):
     ):
         answer, requests = ask(hub, commands, *words, study.name)
         assert answer.code == 0 and expected in answer.said and not requests, answer.said
-    assert commands.run("doctor", study.name).code == 0
 
     (commands.folder / "hub").rename(commands.folder / "elsewhere")  # and so are the snapshots
     for words, expected in ((["run"], "4 of 4"), (["status"], "target              2        0        2")):
@@ -116,6 +89,24 @@ def test_the_lock_names_commits_sizes_licences_and_what_was_taken(hub, commands,
     content = hub.repository("datasets", "nyu-mll/multi_nli").commits[lock["datasets"]["nyu-mll/multi_nli"]["commit"]]
     for name, row in lock["datasets"]["nyu-mll/multi_nli"]["files"].items():
         assert row["sha256"] == hub_server.oids(name, content[name])["sha256"] and row["size"] == len(content[name])
+
+
+def test_doctor_names_what_is_damaged_of_the_snapshots_and_how_to_mend_it(hub, commands, study):
+    hub.faults.clear()
+    (weights,) = commands.folder.glob("hub/models--*/snapshots/*/model-00001-*.safetensors")
+    (text,) = commands.folder.glob("hub/text/*/*/20231101.xh-*.parquet")
+    for file in (weights, text):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1  # as long as before
+        file.write_bytes(content)
+    answer = commands.run("doctor", study.name)
+    assert answer.code == 65 and "2 faults found" in answer.said, answer.said
+    assert all(f"{file}: not the bytes of the sha256" in answer.said for file in (weights, text))
+    for place in re.findall(r"  delete (.+) and repeat `xlt mirror`", answer.said):
+        Path(place).unlink()
+    assert commands.run("mirror", study.name).code == 0
+    answer = commands.run("doctor", study.name)
+    assert answer.code == 0 and "0 faults found" in answer.said, answer.said
 
 
 def test_nothing_moves_until_it_is_asked_to(hub, commands, study, world):
