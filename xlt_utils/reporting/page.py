@@ -46,7 +46,8 @@ ARGUMENT = (
     "effective-robustness",
     "exchange",
 )
-OVER_BOTH_SIZES = ("curves-tokens", "surface", "gain-map", "isoquants")  # with one P they say nothing of it
+# With one P they say nothing of it, and of I no more than the curves.
+OVER_BOTH_SIZES = ("curves-tokens", "surface", "gain-map", "isoquants", "rank-stability")
 PAGE_ROWS = 1000  # rows of a long table on the page; the whole of it lies beside the page
 MOST_FIGURE_CHARACTERS = 3_500_000  # of all figures on the page, before the heaviest are drawn as dots
 FILTERS = {
