@@ -89,7 +89,7 @@ def test_the_first_choice_is_the_target_that_an_arm_raises_most(study):
     frame = join_studies([study]).assign(counts=True)
     for target in ("sst", "udpos"):
         raised = (frame["task"] == target) & (frame["examples"] > 0)
-        assert choices.first_choice(frame.assign(gain=frame["gain"] + raised)).target == target
+        assert choices.first_choice(frame.assign(**{GAIN: frame[GAIN] + raised})).target == target
 
 
 def test_of_two_studies_the_first_choice_has_runs(study):
