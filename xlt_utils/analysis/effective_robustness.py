@@ -9,6 +9,7 @@ from xlt_utils.analysis import bootstrap
 from xlt_utils.analysis.bootstrap import GridSample
 from xlt_utils.analysis.intervals import Interval
 from xlt_utils.analysis.transfer_scores import zero_points
+from xlt_utils.formatting import count_of
 
 EDGE = 0.01  # a share is kept this far from 0 and 1 before its logit is taken
 
@@ -77,7 +78,7 @@ def _paired_samples(part: pd.DataFrame, task: str) -> tuple[GridSample, GridSamp
     english, other = (bootstrap.build_grid_sample(both, task, "value", use_english) for use_english in (True, False))
     is_base = (other.cells["examples"] == 0).to_numpy()
     if is_base.sum() < 3:
-        return f"{is_base.sum()} rungs of P without intermediate training: a curve needs three"
+        return f"{count_of(int(is_base.sum()), 'rung')} of P without intermediate training: a curve needs three"
     if np.ptp(english.mean[is_base]) < EDGE:
         return "the English scores without intermediate training do not differ: no curve"
     return english, other

@@ -1,11 +1,12 @@
 """A mean with its 95 % confidence interval (CI), and Student's t interval of a few seeds. Values of seeds go in, an
-`Interval` comes out, which also writes itself as text."""
+`Interval` comes out, which also writes itself as text. Of scipy.stats, a second of imports, two functions take what
+they need when they are called."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from xlt_utils.formatting import count_of, number_text
 
@@ -61,6 +62,8 @@ def t_interval(values: Iterable[float]) -> Interval:
 def difference_interval(first: Iterable[float], second: Iterable[float]) -> Interval:
     """The mean of the second values less that of the first, which are other seeds', with Welch's t interval (Welch
     1947); n is the fewer of the two. NaN for ends where one side has one value."""
+    from scipy import stats
+
     first, second = np.array([*first], dtype=float), np.array([*second], dtype=float)
     mean, n = float(second.mean() - first.mean()), min(len(first), len(second))
     if n < 2:
@@ -72,7 +75,7 @@ def difference_interval(first: Iterable[float], second: Iterable[float]) -> Inte
 def t_factor(n: float) -> float:
     """How many standard errors of a mean of `n` values its interval reaches to either side; NaN for one value. A
     fraction is an effective number of values."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) if n > 1 else np.nan
+    return float(special.stdtrit(n - 1, (1 + LEVEL) / 2)) if n > 1 else np.nan
 
 
 def p_value(estimate: float, margin: float, n: int) -> float:
@@ -82,12 +85,14 @@ def p_value(estimate: float, margin: float, n: int) -> float:
         return np.nan
     if margin == 0:
         return float(estimate == 0)
-    return float(2 * stats.t.sf(abs(estimate) / margin * t_factor(n), n - 1))
+    return float(2 * special.stdtr(n - 1, -abs(estimate) / margin * t_factor(n)))
 
 
 def false_discovery_rate(p: Iterable[float]) -> np.ndarray:
     """The p values corrected for their number so that those below a level hold at most that share of false ones
     (Benjamini and Hochberg 1995, Journal of the Royal Statistical Society B 57); NaN are not counted."""
+    from scipy import stats
+
     values = np.array([*p], dtype=float)
     corrected, is_known = values.copy(), np.isfinite(values)
     if is_known.any():

@@ -4,7 +4,7 @@ study would see in four of five repetitions, and how many seeds a given effect t
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from xlt_utils.analysis import bootstrap
 from xlt_utils.analysis.bootstrap import GridSample
@@ -55,7 +55,7 @@ def visible_effect(sample: GridSample, weights: np.ndarray, seeds: int | None = 
     then = {name: now[name] * n / seeds for name in ("seeds", "crossed", "examples")}
     then |= {"languages": max(now["languages"] - now["crossed"], 0) + then["crossed"], "items": now["items"]}
     margin = float(bootstrap.margin_of_error(then, seeds, sample.n_languages))
-    return margin * (1 + float(stats.t.ppf(POWER, seeds - 1)) / t_factor(seeds))
+    return margin * (1 + float(special.stdtrit(seeds - 1, POWER)) / t_factor(seeds))
 
 
 def seeds_needed(sample: GridSample, weights: np.ndarray, effect: float) -> float:

@@ -147,7 +147,9 @@ def _over_controls(findings: Findings) -> Finding:
 def _changes(findings: Findings) -> Finding:
     changes = _single_changes(findings)
     if not changes:
-        return Finding("Pretraining text was not varied where a target counts", _changes_text(findings), "figures")
+        number = f"one P in the study: {short_size(int(findings.zero_shot['tokens'].max()))} tokens"
+        number = number if findings.zero_shot["tokens"].nunique() == 1 else _changes_text(findings)
+        return Finding("Pretraining text was not varied where a target counts", number, "figures")
     claim = f"Pretraining text: {_counts_text(changes, 'target')}"
     number = _extremes(changes, lambda target: f"{target} from {_ends(findings, target)} tokens")
     return Finding(claim, number, "figures")

@@ -28,6 +28,7 @@ from xlt_utils.reporting.explore.page import write_explorer_page
 from xlt_utils.reporting.figures.figure import Figure, draw_figures, figure_name
 from xlt_utils.reporting.findings import Findings
 from xlt_utils.reporting.headline import headline, what_it_would_take
+from xlt_utils.reporting.house_style import language_name
 from xlt_utils.reporting.learnt import learning_sentences
 from xlt_utils.reporting.rounding import rounded
 from xlt_utils.reporting.sentences import five_sentences
@@ -45,6 +46,8 @@ ARGUMENT = (
     "effective-robustness",
     "exchange",
 )
+# With one P they say nothing of it, and of I no more than the curves.
+OVER_BOTH_SIZES = ("curves-tokens", "surface", "gain-map", "isoquants", "rank-stability")
 PAGE_ROWS = 1000  # rows of a long table on the page; the whole of it lies beside the page
 MOST_FIGURE_CHARACTERS = 3_500_000  # of all figures on the page, before the heaviest are drawn as dots
 FILTERS = {
@@ -190,11 +193,13 @@ def _figure_values(findings: Findings, figures: Sequence[Figure]) -> dict[str, A
 
 
 def _says_something(findings: Findings, figure: Figure) -> bool:
-    """Whether a figure has more to say than that all is there, or that nothing is defined."""
+    """Whether a figure has more to say than that all is there, nothing is defined, or what curves over I say."""
     if figure.name == "completeness":
         return bool(findings.missing_cells)
-    if figure.name.startswith("curves-tokens"):
+    if figure.name.startswith(OVER_BOTH_SIZES):
         return findings.zero_shot["tokens"].nunique() > 1
+    if figure.name == "effective-robustness":
+        return bool((findings.effective_robustness["note"] == "").any())
     return figure.name != "exchange" or any(rate.why == "" for law in findings.laws for rate in law.exchange)
 
 
@@ -252,10 +257,24 @@ def _robustness_values(findings: Findings, long_tables: Mapping[str, pd.DataFram
     blocks = tables.robustness_blocks(table, PAGE_ROWS)
     return {
         "robustness": blocks,
+        "first_robust": next((block["task"] for block in blocks if block["task"] in findings.targets), ""),
         "is_robustness_cut": sum(len(block["rows"]) for block in blocks) < len(table),
         "all_robustness": len(table),
         "losses": [column for column in table if column.startswith("loss, ")],
-        "effective": tables.display_table(effective_robustness.effective_at_largest(findings.effective_robustness)),
+        **_effective_values(findings),
+    }
+
+
+def _effective_values(findings: Findings) -> dict[str, Any]:
+    """The pairs of a target and an arm that have a line, as a table; why others have none, once a reason."""
+    table = findings.effective_robustness
+    largest = effective_robustness.effective_at_largest(table)
+    largest["examples"] = largest["examples"].map(formatting.short_size)
+    reasons = table.loc[largest.index, "note"]
+    without = largest[reasons != ""].groupby(reasons, sort=False)["target"].unique()
+    return {
+        "effective": tables.display_table(largest[reasons == ""]),
+        "without_line": [(formatting.join_words(targets), reason) for reason, targets in without.items()],
     }
 
 
@@ -280,6 +299,7 @@ def _run_values(findings: Findings, index: pd.DataFrame) -> dict[str, Any]:
         "costs": costs.to_dict("records"),
         "overhead": tables.overhead_share(costs),
         "result_rows": len(findings.results),
+        "language_names": formatting.join_words(map(language_name, findings.languages)),
     }
 
 

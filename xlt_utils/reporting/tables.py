@@ -227,9 +227,11 @@ def robustness_blocks(table: pd.DataFrame, most: int | None = None) -> list[dict
 
     Returns:
         Blocks. `shared` are the notes of all rows; `remarks` has each other note once, and a row's `remark` is the
-        number of its note there, or 0. `means` is the range of the mean over languages.
+        number of its note there, or 0. `numbers` are the columns in which a row has one; `means` is the range of the
+        mean over languages.
     """
     blocks = []
+    numbers = [name for name in table if name in ("english", *robustness.NUMBERS) or name.startswith("loss, ")]
     most_of_task = None if most is None else max(1, most // max(1, table["task"].nunique()))
     for task, all_rows in table.groupby("task"):
         rows = all_rows.head(most_of_task)
@@ -244,6 +246,7 @@ def robustness_blocks(table: pd.DataFrame, most: int | None = None) -> list[dict
                 "shared": shared,
                 "remarks": remarks,
                 "names_languages": any(rows["worst_languages"]),
+                "numbers": [name for name in numbers if rows[name].notna().any()],
                 "means": _range_text(all_rows["mean"]),
                 "places": len(all_rows),
                 "rows": numbered.to_dict("records"),

@@ -4,10 +4,11 @@ that a view draws come out."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from xlt_utils.data.tasks import TASKS
-from xlt_utils.reporting.explore.frame import ABOVE, NO_ARM, OTHERS, on_scale
+from xlt_utils.reporting.explore.frame import ABOVE, GAIN, NO_ARM, OTHERS, on_scale
 
 ALL = "all"
 
@@ -28,9 +29,13 @@ class Choice:
 
 
 def first_choice(frame: pd.DataFrame) -> Choice:
-    """What the explorer opens with: a target that was learnt, if any was, after the largest rungs of all arms."""
+    """What the explorer opens with: of the targets that were learnt, if any was, the one that an arm raises most, after
+    the largest rungs of all arms."""
     is_trained = frame["task"].map(lambda name: TASKS[name].trains)
-    order = frame.assign(trained=is_trained).sort_values(["counts", "trained"], ascending=False, kind="stable")
+    after = frame[(frame["examples"] > 0) & frame["counts"]]
+    gains = after.groupby(["task", "condition", "tokens", "examples"])[GAIN].mean().groupby("task").max()
+    order = frame.assign(trained=is_trained, most=frame["task"].map(gains).fillna(-np.inf))
+    order = order.sort_values(["counts", "trained", "most"], ascending=False, kind="stable")
     rows = order[order["task"] == order["task"].iloc[0]]
     after = rows[rows["examples"] > 0]
     largest = after if len(after) else rows

@@ -30,7 +30,7 @@ def run_facts(study: OpenStudy, cell: str) -> dict[str, str]:
         arm = f"{place.arm}, I = {short_size(place.examples)}" if place.arm else "none, I = 0"
         facts |= {"seed": str(place.seed), "pretraining": f"P = {short_size(place.tokens)}", "intermediate": arm}
     facts |= {
-        "scores": _scores(record),
+        **_scores(record),
         "trained on": f"{record.parameters.get('examples', '–')} English examples a target",
         "cost": f"{duration(record.seconds.get('work', 0.0))}, {short_count(record.cost.flops)} FLOPs, "
         f"{count_of(record.cost.steps, 'step')}",
@@ -81,11 +81,12 @@ def run_html(study: OpenStudy, cell: str) -> str:
     return facts_table(facts, study.runs[cell][1].parameters, links)
 
 
-def _scores(record: Record) -> str:
+def _scores(record: Record) -> dict[str, str]:
+    """The scores of each target by language, raw."""
     rows: dict[str, list[str]] = {}
     for result in record.results:
         if result.main:
             rows.setdefault(f"{result.task} ({result.metric})", []).append(
                 f"{language_name(result.language)} {number_text(result.value)}"
             )
-    return "; ".join(f"{task}: {join_words(scores)}" for task, scores in rows.items())
+    return {task: join_words(scores) for task, scores in rows.items()}

@@ -175,7 +175,8 @@ def gains_by_language(
     title = "No gain in a language has a 95 % CI"
     if titled["low"].notna().any():
         n_above, n_below = int((titled["low"] > 0).sum()), int((titled["high"] < 0).sum())
-        title = f"{n_above} of {count_of(len(titled), 'gain')} in a language have a 95 % CI above 0, {n_below} below"
+        has = "has" if n_above == 1 else "have"
+        title = f"{n_above} of {count_of(len(titled), 'gain')} in a language {has} a 95 % CI above 0, {n_below} below"
     order = "by their distance to English, the nearest first" if is_by_distance else "by code"
     hidden = [
         f"{count_of(total, noun)}, those with the most scores shown"

@@ -51,7 +51,8 @@ def arms_by_targets(verdicts: Sequence[ProportionalityVerdict], arms: Sequence[s
     n_above, n_below = int((counted["low"] > 0).sum()), int((counted["high"] < 0).sum())
     title = "With one seed there is no CI, so no gain can be shown to differ from 0"
     if counted["low"].notna().any():
-        title = f"{n_above} of {count_of(len(counted), 'gain')} of tasks have a 95 % CI above 0, {n_below} below"
+        has = "has" if n_above == 1 else "have"
+        title = f"{n_above} of {count_of(len(counted), 'gain')} of tasks {has} a 95 % CI above 0, {n_below} below"
     caption = (
         "Gain over I = 0 at the largest I, a mean over the complete rungs of P; in brackets where the 95 % CI includes "
         "0, hatched where the target or the arm's own task was not learnt in English. Controls last. "
@@ -192,7 +193,8 @@ def effective_robustness_by_pair(table: pd.DataFrame) -> Figure:
     axes.set_xlabel("normalised score above the English–others line")
     title = "No target has a line to compare with"
     if len(with_line):
-        title = f"{is_above.sum()} of {count_of(len(with_line), 'pair')} have a 95 % CI above the line, "
+        has = "has" if is_above.sum() == 1 else "have"
+        title = f"{is_above.sum()} of {count_of(len(with_line), 'pair')} {has} a 95 % CI above the line, "
         title += f"{is_below.sum()} below"
     n_hidden, n_without = len(with_line) - len(shown), len(data) - len(with_line)
     hidden = f" {n_hidden} more are in the CSV alone." if n_hidden else ""

@@ -157,7 +157,8 @@ def gain_curves(gains: pd.DataFrame, arm: str) -> Figure:
     title = "No run to compare"
     if len(positive):
         n_positive, n_gains = (int(positive[column].sum()) for column in ("sum", "size"))
-        title = f"At I = {short_size(rungs[-1])} ({arm}) {n_positive} of {count_of(n_gains, 'run')} score above the "
+        score = "scores" if n_positive == 1 else "score"
+        title = f"At I = {short_size(rungs[-1])} ({arm}) {n_positive} of {count_of(n_gains, 'run')} {score} above the "
         title += "same seed and P at I = 0; half would by chance"
     counts = data.groupby(["target", "tokens", "examples"])["gain"].count()
     caption = (

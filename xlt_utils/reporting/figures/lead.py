@@ -65,7 +65,8 @@ def gains_by_size(
         panels[1].set_xlabel(f"change from P = {short_size(low)}\nto P = {short_size(high)}, at I = 0")
     canvas.legend_above(drawing, panels[0])
     unlearnt = sorted({verdict.target for verdict in verdicts if verdict.verdict == TARGET_NOT_LEARNT})
-    caption = _caption(data, bool(changes), canvas.target_order(pd.Series(unlearnt, dtype=object)))
+    unlearnt = canvas.target_order(pd.Series(unlearnt, dtype=object))
+    caption = _caption(data, bool(changes), any(arm in controls for arm in series), unlearnt)
     return Figure("gains-by-size", drawing, data, _title(data, controls), caption, _alt(data))
 
 
@@ -113,13 +114,15 @@ def _title(data: pd.DataFrame, controls: Sequence[str]) -> str:
         return "No target was learnt that an arm could raise"
     if data["low"].isna().all():
         return "With one seed there is no CI, so no gain can be shown to differ from 0"
-    texts = [f"{int((gains['low'] > 0).sum())} of {count_of(len(gains), 'gain')} from more examples exceed 0"]
+    n_above = int((gains["low"] > 0).sum())
+    exceed = "exceeds" if n_above == 1 else "exceed"
+    texts = [f"{n_above} of {count_of(len(gains), 'gain')} from more examples {exceed} 0"]
     if len(changes):
         texts.append(f"{int((changes['low'] > 0).sum())} of {len(changes)} from more text")
     return ", ".join(texts)
 
 
-def _caption(data: pd.DataFrame, has_changes: bool, unlearnt: Sequence[str]) -> str:
+def _caption(data: pd.DataFrame, has_changes: bool, has_controls: bool, unlearnt: Sequence[str]) -> str:
     text = (
         "Zero-shot means over the languages other than English, from the zero point 0 to the ceiling 1, with 95 % CIs"
     )
@@ -127,8 +130,11 @@ def _caption(data: pd.DataFrame, has_changes: bool, unlearnt: Sequence[str]) -> 
     visible = " Pale bar: gains too small for this study to see in four of five repetitions." if (
         data["visible"].notna().any()
     ) else ""  # fmt: skip
+    squares = " Grey squares: controls." if has_controls else ""
+    is_bare = (data["low"].isna() & (data["n"] > 1)).any()
+    bare = " A mark without a line has no CI, for single runs failed to learn the target." if is_bare else ""
     left_out = f" Not learnt in English, so not here: {join_words(unlearnt)}." if unlearnt else ""
-    return f"{text}.{visible} Grey squares: controls.{left_out} n = {canvas.range_of_counts(data['n'], 'seed')}."
+    return f"{text}.{visible}{squares}{bare}{left_out} n = {canvas.range_of_counts(data['n'], 'seed')}."
 
 
 def _alt(data: pd.DataFrame) -> str:

@@ -75,7 +75,8 @@
     chart.columns = isNarrow ? 1 : 2;
     chart.config.legend.columns = isNarrow ? 2 : 6;
     if (isNarrow) {
-      chart.config.title.limit = WIDTH + 35;
+      chart.config.title.frame = "bounds"; // a title may begin left of the axis and end at the window's edge
+      chart.config.title.limit = WIDTH + 120;
       views.forEach((view) => (view.width = Math.min(view.width, WIDTH)));
     }
     chart.datasets = { ...chart.datasets, ...tables };
@@ -181,7 +182,9 @@
       const others = document.createElement("a");
       others.href = "index.html#cells";
       others.textContent = "every cell";
-      add("record", "in records.zip where the study is published, else below runs/; the report lists ", others, "; `xlt explore` shows predictions, sentence by sentence");
+      const command = document.createElement("code");
+      command.textContent = `xlt explore ${data.study}`;
+      add("record", "in records.zip where the study is published, else below runs/; the report lists ", others, "; ", command, " shows predictions, sentence by sentence");
     }
     facts.replaceChildren(table);
   }
