@@ -75,8 +75,7 @@
     chart.columns = isNarrow ? 1 : 2;
     chart.config.legend.columns = isNarrow ? 2 : 6;
     if (isNarrow) {
-      chart.config.title.frame = "bounds"; // a title may begin left of the axis and end at the window's edge
-      chart.config.title.limit = WIDTH + 120;
+      chart.config.title.limit = WIDTH + 35;
       views.forEach((view) => (view.width = Math.min(view.width, WIDTH)));
     }
     chart.datasets = { ...chart.datasets, ...tables };
