@@ -16,6 +16,7 @@ def number_text(value: float, sign: str = "", digits: int | None = None) -> str:
     """
     if not isfinite(value):
         return "–"
+    value = float(f"{value:.10g}")  # else the last bits, which differ from one processor to the next, round a half
     digits = digits or (3 if abs(value) < 0.0995 else 2)
     # + 0.0 makes the negative zero that a small loss is rounded to a plain one
     return f"{round(value, digits) + 0.0:{sign}.{digits}f}".replace("-", "−")

@@ -1,0 +1,8 @@
+"""Numbers as the report prints them."""
+
+from xlt_utils.formatting import number_text
+
+
+def test_a_half_is_rounded_alike_whatever_its_last_bits():
+    """Means of scores are often halves of the last digit; processors sum them to different last bits."""
+    assert {number_text(value) for value in (-0.0325, -0.03249999999999997, -0.03250000000000003)} == {"−0.033"}
