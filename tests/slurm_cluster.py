@@ -42,6 +42,7 @@ MailProg=/bin/true
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=64000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+WRITE_SECONDS = 6.5  # until the controller has surely written what has changed, and the second that it sleeps meanwhile
 SRUN = """#!/bin/sh
 SLURM_CONF={configuration} exec {srun} "$@"
 """
@@ -118,7 +119,9 @@ class Cluster:
 
     @contextmanager
     def without_controller(self) -> Iterator[None]:
-        """A while in which slurmctld is dead, by SIGKILL; what it had written is where the next one begins."""
+        """A while in which slurmctld is dead, by SIGKILL; what it had written is where the next one begins. It writes
+        every five seconds at most; one that dies sooner forgets the newest jobs, and gives their numbers again."""
+        time.sleep(WRITE_SECONDS)
         self.daemons["slurmctld"].kill()
         self.daemons["slurmctld"].wait()
         yield

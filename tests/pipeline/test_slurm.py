@@ -44,7 +44,7 @@ if "snakemake" in sys.orig_argv:
     from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
     RemoteExecutor.next_seconds_between_status_checks = property(lambda self: 2, lambda self, seconds: None)
 """
-LONGEST = 300  # seconds that only a test which fails takes, however slow the machine
+LONGEST = 500  # seconds that only a failing test takes: more than `xlt run` waits for jobs that Slurm has forgotten
 
 
 class Scene:
