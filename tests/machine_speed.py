@@ -1,6 +1,6 @@
 """The speed of a machine that plans are reckoned with."""
 
-from xlt_utils.pipeline import speed
+from xlt_utils.pipeline.planning import speed
 from xlt_utils.training import encoders
 
 MEASURED = speed.Speed(

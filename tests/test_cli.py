@@ -10,7 +10,7 @@ from small_study import GOOD
 
 from xlt_utils import cli, paths
 from xlt_utils.files import write_json
-from xlt_utils.pipeline import status
+from xlt_utils.pipeline.engine import status
 from xlt_utils.study import cells
 from xlt_utils.study.study_file import load_study
 

@@ -5,7 +5,7 @@ import pytest
 from xlt_utils import paths
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.formatting import short_size
-from xlt_utils.pipeline.archive import Archive
+from xlt_utils.pipeline.archives.archive import Archive
 
 
 def rows(pilot: str) -> list[str]:

@@ -79,7 +79,8 @@ def place(folder: Path) -> dict[str, str]:
 
 
 def main(folder: Path, command: str, profile: str = "local") -> int:
-    from xlt_utils.pipeline import plan, profiles, scheduler, status
+    from xlt_utils.pipeline.engine import profiles, scheduler, status
+    from xlt_utils.pipeline.planning import plan
 
     assert "XLT_NOTEBOOKS" in os.environ, "it would overwrite the project's own notebooks"
     study, grid = write(folder)

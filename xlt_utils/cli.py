@@ -102,7 +102,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _check_on_hub(path: str, absent: Fault) -> int:
     """Check a study whose data are not here yet against what the hub says of them."""
-    from xlt_utils.pipeline import hub_check
+    from xlt_utils.pipeline.fetching import hub_check
     from xlt_utils.study import study_file
 
     study, grid = _grid(path, absent="go by the lock")
@@ -114,7 +114,7 @@ def _check_on_hub(path: str, absent: Fault) -> int:
 
 
 def _mirror(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline import hub, mirror
+    from xlt_utils.pipeline.fetching import hub, mirror
     from xlt_utils.study import lock, study_file
 
     study = study_file.load_study(arguments.study)
@@ -137,9 +137,11 @@ def _mirror(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline import growth, pilot, scheduler, trade
-    from xlt_utils.pipeline.plan import make_plan, plan_text, seed_seconds
-    from xlt_utils.pipeline.speed import assume_speed, measure_speed
+    from xlt_utils.pipeline.archives import growth
+    from xlt_utils.pipeline.engine import scheduler
+    from xlt_utils.pipeline.planning import pilot, trade
+    from xlt_utils.pipeline.planning.plan import make_plan, plan_text, seed_seconds
+    from xlt_utils.pipeline.planning.speed import assume_speed, measure_speed
     from xlt_utils.records.record import is_done
 
     study, grid = _grid(arguments.study, "go by the lock" if arguments.gpu else "refuse")
@@ -178,9 +180,9 @@ def _run(arguments: argparse.Namespace) -> int:
             "xlt run: needs Linux or macOS, for its cells are forks; on Windows it runs in WSL. What only reads works "
             "here: xlt list, check, status, report"
         )
-    from xlt_utils.pipeline import scheduler
-    from xlt_utils.pipeline.plan import Plan, plan_for_run
-    from xlt_utils.pipeline.profiles import read_profile
+    from xlt_utils.pipeline.engine import scheduler
+    from xlt_utils.pipeline.engine.profiles import read_profile
+    from xlt_utils.pipeline.planning.plan import Plan, plan_for_run
 
     study, grid = _grid(arguments.study, "go by the lock" if arguments.dry_run else "take")
     if arguments.dry_run:
@@ -197,8 +199,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _say_what_would_run(study: "Study", grid: "list[Cell]", records: list[str]) -> int:
     """Print the cells that `xlt run` would execute, in the order of the phases, and run none."""
-    from xlt_utils.pipeline import growth
-    from xlt_utils.pipeline.status import cell_state
+    from xlt_utils.pipeline.archives import growth
+    from xlt_utils.pipeline.engine.status import cell_state
 
     archived = growth.find_archived(study, grid, records)
     missing = [cell for cell in grid if cell_state(cell, archived).kind != "done"]
@@ -213,8 +215,8 @@ def _say_what_would_run(study: "Study", grid: "list[Cell]", records: list[str]) 
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline import growth
-    from xlt_utils.pipeline.status import look, status_rows, status_text
+    from xlt_utils.pipeline.archives import growth
+    from xlt_utils.pipeline.engine.status import look, status_rows, status_text
 
     while True:
         study, grid = _grid(arguments.study, "go by the lock", writes_data=False)
@@ -256,8 +258,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline import growth, scheduler
-    from xlt_utils.pipeline.publish import render_published
+    from xlt_utils.pipeline.archives import growth
+    from xlt_utils.pipeline.archives.publish import render_published
+    from xlt_utils.pipeline.engine import scheduler
 
     if os.path.isdir(arguments.study):
         return render_published(arguments.study, arguments.kernel)
@@ -268,7 +271,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _explore(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline.explore import explore
+    from xlt_utils.pipeline.results.explore import explore
 
     explore([arguments.study, *arguments.others], arguments.browser)
     return 0  # not reached: JupyterLab takes this process over
@@ -276,7 +279,7 @@ def _explore(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     from xlt_utils import paths
-    from xlt_utils.pipeline.compare import compare
+    from xlt_utils.pipeline.results.compare import compare
 
     text, files = compare(arguments.a, arguments.b, arguments.out)
     print(text)
@@ -286,8 +289,8 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _track(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline.explore import find_results, open_studies
-    from xlt_utils.pipeline.tracking import track
+    from xlt_utils.pipeline.results.explore import find_results, open_studies
+    from xlt_utils.pipeline.results.tracking import track
 
     (study,) = open_studies([find_results(arguments.study)])
     sent, known, server = track(study.findings, arguments.to)
@@ -296,11 +299,11 @@ def _track(arguments: argparse.Namespace) -> int:
 
 
 def _publish(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline.publish import publish_study
+    from xlt_utils.pipeline.archives.publish import publish_study
 
     study, grid = _grid(arguments.study, "go by the lock")
     if arguments.example:
-        from xlt_utils.pipeline.example import write_example
+        from xlt_utils.pipeline.archives.example import write_example
 
         return write_example(study, grid, Path(arguments.example).absolute(), arguments.kernel)
     if arguments.checkpoints:
@@ -310,7 +313,7 @@ def _publish(arguments: argparse.Namespace) -> int:
 
 def _publish_checkpoints(path: str, grid: "list[Cell]", folder: Path) -> int:
     """Write the ladder of a study file for the hub, and print the lines with which another study reads it."""
-    from xlt_utils.pipeline.publish_checkpoints import publish_checkpoints
+    from xlt_utils.pipeline.archives.publish_checkpoints import publish_checkpoints
     from xlt_utils.study import lock, study_file
 
     study = study_file.load_study(path)  # with the names of the hub, which a pinned one has no more
@@ -322,7 +325,7 @@ def _publish_checkpoints(path: str, grid: "list[Cell]", folder: Path) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline.merge import merge_archives
+    from xlt_utils.pipeline.archives.merge import merge_archives
 
     print(merge_archives(arguments.out, arguments.archives, arguments.origins))
     return 0
@@ -330,7 +333,7 @@ def _merge(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from xlt_utils.formatting import count_of
-    from xlt_utils.pipeline.doctor import examine, examine_snapshots
+    from xlt_utils.pipeline.archives.doctor import examine, examine_snapshots
     from xlt_utils.study import lock
 
     study, grid = _grid(arguments.study, "go by the lock")
@@ -340,7 +343,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _cell(arguments: argparse.Namespace) -> int:
-    from xlt_utils.pipeline import runner
+    from xlt_utils.pipeline.cell import runner
 
     return runner.run_cell(arguments.params, arguments.kernel, arguments.limit)
 
@@ -448,7 +451,7 @@ def _locked_grid(study: "Study", path: str, wholly_done: bool) -> "tuple[Study, 
 
 def _mirrored(study: "Study", path: str) -> "Study":
     """The study, pinned, after all that it reads from the hub was taken."""
-    from xlt_utils.pipeline import mirror
+    from xlt_utils.pipeline.fetching import mirror
     from xlt_utils.study import lock
 
     mirror.mirror_study(study, path, say=lambda line: print(f"{study.name}: {line}", flush=True))

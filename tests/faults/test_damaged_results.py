@@ -15,8 +15,9 @@ from tiny_notebooks import RECORD, write_params
 from xlt_utils import paths
 from xlt_utils.code_hash import notebook_code_hash
 from xlt_utils.files import read_json, write_json
-from xlt_utils.pipeline import doctor, growth, rendering, runner
-from xlt_utils.pipeline.archive import ARCHIVE, pack_records
+from xlt_utils.pipeline.archives import doctor, growth
+from xlt_utils.pipeline.archives.archive import ARCHIVE, pack_records
+from xlt_utils.pipeline.cell import rendering, runner
 from xlt_utils.records.record import RecordFault, read_record, sealed, write_predictions, write_record
 from xlt_utils.study import cells
 

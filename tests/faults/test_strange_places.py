@@ -9,7 +9,7 @@ import time
 import pytest
 import tiny_grid
 
-from xlt_utils.pipeline import engine_log
+from xlt_utils.pipeline.engine import engine_log
 
 
 def run(folder, command="first", memory=resource.RLIM_INFINITY, **environment):

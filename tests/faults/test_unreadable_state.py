@@ -12,9 +12,10 @@ from tiny_notebooks import RECORD, write_params
 from xlt_utils import cli, paths
 from xlt_utils.data import build_cache
 from xlt_utils.files import attempt_files, read_json, write_json
-from xlt_utils.pipeline import runner, scheduler, status
-from xlt_utils.pipeline.archive import Archive, pack_records
-from xlt_utils.pipeline.plan import Plan
+from xlt_utils.pipeline.archives.archive import Archive, pack_records
+from xlt_utils.pipeline.cell import runner
+from xlt_utils.pipeline.engine import scheduler, status
+from xlt_utils.pipeline.planning.plan import Plan
 from xlt_utils.records.record import RecordFault, parse_record, read_record, write_record
 from xlt_utils.reporting.findings import gather_findings, read_attempts
 from xlt_utils.reporting.notebook_pages import write_notebook_pages

@@ -134,7 +134,7 @@ def serve_commands() -> None:
     import huggingface_hub
 
     from xlt_utils import cli
-    from xlt_utils.pipeline import hub_check, mirror  # noqa: F401
+    from xlt_utils.pipeline.fetching import hub_check, mirror  # noqa: F401
 
     assert huggingface_hub.snapshot_download  # what is imported when it is first named
     for line in sys.stdin:

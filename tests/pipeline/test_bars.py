@@ -12,8 +12,8 @@ from small_study import grid
 
 from xlt_utils import paths
 from xlt_utils.files import write_json
-from xlt_utils.pipeline.bars import MOST_ROWS, Step, last_step
-from xlt_utils.pipeline.progress import ProgressLine
+from xlt_utils.pipeline.engine.bars import MOST_ROWS, Step, last_step
+from xlt_utils.pipeline.engine.progress import ProgressLine
 from xlt_utils.study import cells
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -7,7 +7,7 @@ import pandas as pd
 import simulated
 
 from xlt_utils import cli, paths
-from xlt_utils.pipeline.archive import ARCHIVE
+from xlt_utils.pipeline.archives.archive import ARCHIVE
 
 
 def write_study(folder, **changes):

@@ -7,8 +7,8 @@ import simulated
 from small_study import GOOD, grid, load
 
 from xlt_utils import paths
-from xlt_utils.pipeline.example import example_chain, write_example
-from xlt_utils.pipeline.publish import NotPublished
+from xlt_utils.pipeline.archives.example import example_chain, write_example
+from xlt_utils.pipeline.archives.publish import NotPublished
 
 TEXT = GOOD.replace("tokens: [0, 100k, 1.6M]", "tokens: [0, 100k]").replace("[512, 4096]", "[512]")
 TEXT = TEXT.replace("[sst, xnli, udpos]", "[sst, udpos]")

@@ -11,9 +11,9 @@ import simulated
 
 from xlt_utils import cli, paths
 from xlt_utils.errors import Fault
-from xlt_utils.pipeline import explore
-from xlt_utils.pipeline.archive import ARCHIVE
-from xlt_utils.pipeline.explore import NothingToExplore, find_results, lab_command, open_studies, write_notebook
+from xlt_utils.pipeline.archives.archive import ARCHIVE
+from xlt_utils.pipeline.results import explore
+from xlt_utils.pipeline.results.explore import NothingToExplore, find_results, lab_command, open_studies, write_notebook
 
 
 @pytest.fixture

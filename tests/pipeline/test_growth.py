@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from machine import Machine
 
-from xlt_utils.pipeline.archive import ARCHIVE
+from xlt_utils.pipeline.archives.archive import ARCHIVE
 from xlt_utils.records.record import read_record
 
 pytestmark = pytest.mark.slow

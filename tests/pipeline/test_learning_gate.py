@@ -7,8 +7,9 @@ import pytest
 from small_study import GOOD, grid, load
 
 from xlt_utils import paths
-from xlt_utils.pipeline import runner, scheduler, slurm
-from xlt_utils.pipeline.learning_gate import gate_cells, judge_gate
+from xlt_utils.pipeline.cell import runner, slurm
+from xlt_utils.pipeline.engine import scheduler
+from xlt_utils.pipeline.engine.learning_gate import gate_cells, judge_gate
 
 
 def test_a_gate_whose_cells_fail_is_not_judged(tmp_path, monkeypatch, capsys):

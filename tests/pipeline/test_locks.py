@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from xlt_utils.pipeline import locks
+from xlt_utils.pipeline.cell import locks
 
 HOLD = """import sys, time
-from xlt_utils.pipeline import locks
+from xlt_utils.pipeline.cell import locks
 file = open(sys.argv[1], "ab")
 locks.lock(file)
 print("held", flush=True)

@@ -8,8 +8,8 @@ import pytest
 import simulated
 
 from xlt_utils import cli
-from xlt_utils.pipeline import merge
-from xlt_utils.pipeline.archive import ARCHIVE, Archive, ArchiveFault, pack_records, unpack_all
+from xlt_utils.pipeline.archives import merge
+from xlt_utils.pipeline.archives.archive import ARCHIVE, Archive, ArchiveFault, pack_records, unpack_all
 from xlt_utils.records.record import DamagedRecord, sealed
 from xlt_utils.reporting.findings import gather_findings
 from xlt_utils.reporting.page import render_page

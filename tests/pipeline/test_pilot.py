@@ -7,8 +7,8 @@ import pytest
 import simulated
 from small_study import GOOD, load
 
-from xlt_utils.pipeline import pilot
-from xlt_utils.pipeline.archive import ARCHIVE
+from xlt_utils.pipeline.archives.archive import ARCHIVE
+from xlt_utils.pipeline.planning import pilot
 from xlt_utils.reporting.findings import gather_findings
 
 

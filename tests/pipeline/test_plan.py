@@ -11,7 +11,7 @@ from small_study import GOOD, load
 from xlt_utils import paths
 from xlt_utils.files import write_json
 from xlt_utils.formatting import duration
-from xlt_utils.pipeline import plan, speed
+from xlt_utils.pipeline.planning import plan, speed
 from xlt_utils.records.record import write_record
 from xlt_utils.study import cells
 from xlt_utils.training import seen_vocabulary

@@ -16,7 +16,7 @@ from processes import attempt, has_begun, processes_of, wait
 from tiny_notebooks import RECORD, write_params
 
 import xlt_utils
-from xlt_utils.pipeline import prefork, runner
+from xlt_utils.pipeline.cell import prefork, runner
 
 # What could differ in a forked process: seeds, threads, the order of sets, where pictures go, flags, paths.
 FACTS = """import os, random, sys
@@ -71,7 +71,7 @@ def test_the_server_has_imported_every_module_of_the_package(server, tmp_path):
     assert process.wait(180) == 0, process.stdout.read()
     imported = json.loads((path.parent / "record.json").read_text(encoding="utf-8"))["facts"]["imported"]
     modules = {module.name for module in pkgutil.walk_packages(xlt_utils.__path__, "xlt_utils.")}
-    assert {"xlt_utils.pipeline.runner", "xlt_utils.training.loop"} < modules
+    assert {"xlt_utils.pipeline.cell.runner", "xlt_utils.training.loop"} < modules
     assert modules <= set(imported)
 
 
@@ -129,7 +129,7 @@ def test_the_forks_of_a_killed_server_end(server, tmp_path):
 def test_a_server_whose_parent_is_killed_ends_even_while_it_imports(tmp_path):
     """A process that is killed for want of memory closes nothing itself."""
     code = (
-        "import os, sys, time; from xlt_utils.pipeline import prefork\n"
+        "import os, sys, time; from xlt_utils.pipeline.cell import prefork\n"
         "server = prefork.Server(dict(os.environ), sys.argv[1]); server.__enter__()\n"
         "print(server.process.pid, server.folder, flush=True); time.sleep(600)"
     )

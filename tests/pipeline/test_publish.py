@@ -15,7 +15,7 @@ import simulated
 from numpy._core import _multiarray_umath as umath
 
 from xlt_utils import cli, paths
-from xlt_utils.pipeline import archive, publish
+from xlt_utils.pipeline.archives import archive, publish
 from xlt_utils.study import cells, study_file
 
 ROOT = Path(__file__).parents[2]

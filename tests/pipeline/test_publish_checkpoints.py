@@ -8,8 +8,8 @@ from huggingface_hub import ModelCard
 from small_study import GOOD, load
 
 from xlt_utils import cli, paths
-from xlt_utils.pipeline.publish import NotPublished
-from xlt_utils.pipeline.publish_checkpoints import publish_checkpoints
+from xlt_utils.pipeline.archives.publish import NotPublished
+from xlt_utils.pipeline.archives.publish_checkpoints import publish_checkpoints
 from xlt_utils.records.record import write_record
 from xlt_utils.study import cells
 from xlt_utils.study.lock import Lock, LockedText, Snapshot

@@ -16,7 +16,7 @@ from small_study import load
 from snakemake.common.configfile import load_configfile
 
 from xlt_utils.errors import Fault
-from xlt_utils.pipeline import profiles, scheduler
+from xlt_utils.pipeline.engine import profiles, scheduler
 
 
 def start(folder, command="first", **environment):

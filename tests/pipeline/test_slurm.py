@@ -23,7 +23,7 @@ import slurm_study
 import tiny_grid
 from processes import wait
 
-from xlt_utils.pipeline import slurm
+from xlt_utils.pipeline.cell import slurm
 
 pytestmark = [
     pytest.mark.slurm,

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from xlt_utils.errors import Fault
-from xlt_utils.pipeline import engine_log, slurm
-from xlt_utils.pipeline.status import status_text
+from xlt_utils.pipeline.cell import slurm
+from xlt_utils.pipeline.engine import engine_log
+from xlt_utils.pipeline.engine.status import status_text
 from xlt_utils.study.cells import write_params
 
 CELL = "target/s0-p0-2tasks-c1e489d5"

@@ -5,8 +5,9 @@ from machine_speed import MEASURED
 from small_study import GOOD, load
 
 from xlt_utils import paths
-from xlt_utils.pipeline import plan, spare_weights
-from xlt_utils.pipeline.archive import ARCHIVE
+from xlt_utils.pipeline.archives import spare_weights
+from xlt_utils.pipeline.archives.archive import ARCHIVE
+from xlt_utils.pipeline.planning import plan
 from xlt_utils.records.record import write_record
 from xlt_utils.study import cells
 

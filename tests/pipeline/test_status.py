@@ -7,7 +7,8 @@ from small_study import grid
 
 from xlt_utils import paths
 from xlt_utils.files import write_json
-from xlt_utils.pipeline import locks, progress, status
+from xlt_utils.pipeline.cell import locks
+from xlt_utils.pipeline.engine import progress, status
 from xlt_utils.records.record import write_record
 from xlt_utils.study import cells
 

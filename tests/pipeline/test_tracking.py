@@ -8,8 +8,8 @@ import pytest
 import simulated
 
 from xlt_utils import cli, paths
-from xlt_utils.pipeline import tracking
-from xlt_utils.pipeline.tracking import IDENTITY
+from xlt_utils.pipeline.results import tracking
+from xlt_utils.pipeline.results.tracking import IDENTITY
 from xlt_utils.reporting.findings import gather_findings
 
 mlflow = pytest.importorskip("mlflow", reason=f"MLflow is an extra: {tracking.INSTALL}")

@@ -7,7 +7,7 @@ import simulated
 from machine_speed import MEASURED
 from small_study import GOOD, load
 
-from xlt_utils.pipeline import pilot, plan, trade
+from xlt_utils.pipeline.planning import pilot, plan, trade
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import simulated
 from small_study import GOOD, load
 
 from xlt_utils import cli, paths
-from xlt_utils.pipeline import growth, publish
-from xlt_utils.pipeline.archive import ARCHIVE, pack_records
-from xlt_utils.pipeline.status import status_text
+from xlt_utils.pipeline.archives import growth, publish
+from xlt_utils.pipeline.archives.archive import ARCHIVE, pack_records
+from xlt_utils.pipeline.engine.status import status_text
 from xlt_utils.records.record import is_done, read_record, sealed, write_record
 from xlt_utils.study import cells
 

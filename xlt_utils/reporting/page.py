@@ -72,7 +72,7 @@ def render_page(findings: Findings, figures: Sequence[Figure], folder: str | Pat
         findings: what the page says.
         figures: those that are drawn into it.
         folder: where it goes.
-        shows: the hash of what it shows (run_hash.hash_report), by which pipeline/rendering.py knows it.
+        shows: the hash of what it shows (run_hash.hash_report), by which pipeline/cell/rendering.py knows it.
     """
     folder = paths.resolve(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -335,12 +335,12 @@ class Server:
         spec = f"{self.folder}/kernels/python3"
         os.makedirs(spec)
         path = f"{self.folder}/socket"
-        argv = [*_client_command(path), "xlt_utils.pipeline.prefork:run_kernel", "-f", "{connection_file}"]
+        argv = [*_client_command(path), "xlt_utils.pipeline.cell.prefork:run_kernel", "-f", "{connection_file}"]
         with open(f"{spec}/kernel.json", "w") as file:
             json.dump({"argv": argv, "display_name": "Python 3", "language": "python"}, file)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", f"from xlt_utils.pipeline import prefork; prefork.serve({self.folder!r})"],
+                [sys.executable, "-c", f"from xlt_utils.pipeline.cell import prefork; prefork.serve({self.folder!r})"],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

@@ -14,7 +14,7 @@ from xlt_utils.analysis.power import POWER, Power, seeds_text
 from xlt_utils.analysis.proportionality import pair_power
 from xlt_utils.errors import Fault
 from xlt_utils.formatting import aligned, count_of, join_words, number_text
-from xlt_utils.pipeline.archive import ARCHIVE, unpack_all
+from xlt_utils.pipeline.archives.archive import ARCHIVE, unpack_all
 from xlt_utils.reporting.findings import Findings, gather_findings
 from xlt_utils.reporting.learnt import MOST_NAMED
 from xlt_utils.study.schema import Study

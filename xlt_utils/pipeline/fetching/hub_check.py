@@ -8,7 +8,7 @@ from xlt_utils.data import labelled
 from xlt_utils.data.loading import fill_in
 from xlt_utils.data.tasks import TASKS, Source
 from xlt_utils.errors import did_you_mean
-from xlt_utils.pipeline import hub
+from xlt_utils.pipeline.fetching import hub
 from xlt_utils.study.schema import Study
 from xlt_utils.study.wanted import MAIN, hub_checkpoint, wanted_sets, wanted_text
 

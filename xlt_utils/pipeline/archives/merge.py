@@ -9,7 +9,7 @@ from typing import Any
 
 from xlt_utils.errors import Fault
 from xlt_utils.formatting import count_of, join_words
-from xlt_utils.pipeline.archive import ARCHIVE, STUDY_FILES, Archive, record_text, write_archive
+from xlt_utils.pipeline.archives.archive import ARCHIVE, STUDY_FILES, Archive, record_text, write_archive
 from xlt_utils.records.agreement import disagreement_text
 from xlt_utils.records.record import Record
 from xlt_utils.records.run_hash import PROVENANCE, UNHASHED_PARAMETERS

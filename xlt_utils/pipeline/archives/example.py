@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from xlt_utils import paths
-from xlt_utils.pipeline import rendering
-from xlt_utils.pipeline.archive import ARCHIVE, pack_records, unpack_all
-from xlt_utils.pipeline.publish import NotPublished
+from xlt_utils.pipeline.archives.archive import ARCHIVE, pack_records, unpack_all
+from xlt_utils.pipeline.archives.publish import NotPublished
+from xlt_utils.pipeline.cell import rendering
 from xlt_utils.records.record import is_done, read_record
 from xlt_utils.reporting.findings import executed_notebook
 from xlt_utils.study import cells

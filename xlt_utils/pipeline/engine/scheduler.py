@@ -18,10 +18,12 @@ from typing import Any, Literal
 from xlt_utils import paths
 from xlt_utils.files import read_json, write_json
 from xlt_utils.formatting import count_of, duration
-from xlt_utils.pipeline import engine_log, growth, prefork, progress, rendering, runner, slurm, spare_weights, status
-from xlt_utils.pipeline.learning_gate import gate_cells, judge_gate
-from xlt_utils.pipeline.plan import Plan
-from xlt_utils.pipeline.profiles import Profile, read_profile
+from xlt_utils.pipeline.archives import growth, spare_weights
+from xlt_utils.pipeline.cell import prefork, rendering, runner, slurm
+from xlt_utils.pipeline.engine import engine_log, progress, status
+from xlt_utils.pipeline.engine.learning_gate import gate_cells, judge_gate
+from xlt_utils.pipeline.engine.profiles import Profile, read_profile
+from xlt_utils.pipeline.planning.plan import Plan
 from xlt_utils.records.record import is_done
 from xlt_utils.study import cells
 from xlt_utils.study.schema import Study

@@ -5,8 +5,8 @@ import re
 import time
 from pathlib import Path
 
-from xlt_utils.pipeline import slurm
-from xlt_utils.pipeline.log_errors import first_error
+from xlt_utils.pipeline.cell import slurm
+from xlt_utils.pipeline.cell.log_errors import first_error
 
 # The plugin asked while the controller did not answer; then it drops every job that it waited for, and says no more
 UNANSWERED = b"MinJobAge=None"

@@ -14,8 +14,8 @@ from xlt_utils.data.languages import LANGUAGES
 from xlt_utils.files import damaged_files, sha256_of_file, write_json
 from xlt_utils.formatting import count_of, join_words, number_text, short_size
 from xlt_utils.microworld import LANGUAGES as COUNTERFACTUAL
-from xlt_utils.pipeline import growth
-from xlt_utils.pipeline.publish import NotPublished
+from xlt_utils.pipeline.archives import growth
+from xlt_utils.pipeline.archives.publish import NotPublished
 from xlt_utils.records.record import Record, is_done, read_record
 from xlt_utils.study.cells import Cell
 from xlt_utils.study.lock import Lock, LockedText

@@ -9,9 +9,9 @@ from pathlib import Path
 from xlt_utils import paths
 from xlt_utils.errors import Fault
 from xlt_utils.files import damaged_files, sha256_of_file
-from xlt_utils.pipeline.archive import ARCHIVE, Archive
-from xlt_utils.pipeline.inputs import damaged_in_trunk
-from xlt_utils.pipeline.rendering import shown_by
+from xlt_utils.pipeline.archives.archive import ARCHIVE, Archive
+from xlt_utils.pipeline.cell.inputs import damaged_in_trunk
+from xlt_utils.pipeline.cell.rendering import shown_by
 from xlt_utils.records.record import RecordFault, read_record
 from xlt_utils.study.cells import Cell, report_cell
 from xlt_utils.study.lock import Lock, read_lock

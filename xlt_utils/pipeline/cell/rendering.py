@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from xlt_utils import paths
-from xlt_utils.pipeline import locks, runner
+from xlt_utils.pipeline.cell import locks, runner
 from xlt_utils.records.record import is_done
 from xlt_utils.study.cells import Cell, write_params
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xlt_utils import paths
-from xlt_utils.pipeline.archive import ARCHIVE
+from xlt_utils.pipeline.archives.archive import ARCHIVE
 from xlt_utils.records.record import is_done
 from xlt_utils.study.cells import Cell
 from xlt_utils.study.schema import Study

@@ -12,7 +12,7 @@ from xlt_utils import paths
 from xlt_utils.data.tasks import TASKS
 from xlt_utils.files import attempt_files, read_json, write_json
 from xlt_utils.formatting import bytes_text, duration, flops_text, short_count
-from xlt_utils.pipeline.speed import Speed, measure_speed
+from xlt_utils.pipeline.planning.speed import Speed, measure_speed
 from xlt_utils.records.record import read_record
 from xlt_utils.study import cells
 from xlt_utils.study.schema import Study

@@ -17,7 +17,7 @@ from xlt_utils.data.pretraining_text import lines_of
 from xlt_utils.errors import Fault, did_you_mean
 from xlt_utils.files import sha256_of_file
 from xlt_utils.formatting import count_of
-from xlt_utils.pipeline import hub
+from xlt_utils.pipeline.fetching import hub
 from xlt_utils.study.lock import (
     Lock,
     LockedFile,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from xlt_utils import paths
 from xlt_utils.formatting import count_of, duration, join_words
-from xlt_utils.pipeline import locks
-from xlt_utils.pipeline.archive import ARCHIVE, Archive, ArchiveFault
-from xlt_utils.pipeline.inputs import weights_read
+from xlt_utils.pipeline.archives.archive import ARCHIVE, Archive, ArchiveFault
+from xlt_utils.pipeline.cell import locks
+from xlt_utils.pipeline.cell.inputs import weights_read
 from xlt_utils.records.agreement import disagreement_text
 from xlt_utils.records.record import is_done, read_record
 from xlt_utils.study.cells import Cell, write_params

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlt_utils.errors import Fault
-from xlt_utils.pipeline.log_errors import first_error
+from xlt_utils.pipeline.cell.log_errors import first_error
 
 LOGS = "slurm_logs"  # below a study's run folder: rule_<phase>/<cell>/<job>.log, as Snakemake's plugin names them
 STARTED = ".job"  # in a cell's run folder: the last job whose runner began

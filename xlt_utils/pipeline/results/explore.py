@@ -11,7 +11,7 @@ from urllib.parse import quote
 from xlt_utils import paths
 from xlt_utils.errors import Fault, did_you_mean
 from xlt_utils.files import write_json
-from xlt_utils.pipeline.archive import ARCHIVE, Archive
+from xlt_utils.pipeline.archives.archive import ARCHIVE, Archive
 from xlt_utils.records.record import Record
 from xlt_utils.reporting.explore.frame import OpenStudy
 from xlt_utils.reporting.findings import Findings, findings_of, gather_findings

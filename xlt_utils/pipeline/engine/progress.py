@@ -8,9 +8,10 @@ from typing import TextIO
 
 from xlt_utils import paths
 from xlt_utils.formatting import duration
-from xlt_utils.pipeline import slurm, status
-from xlt_utils.pipeline.bars import Bars, RunningCell, last_step
-from xlt_utils.pipeline.plan import longest_chain
+from xlt_utils.pipeline.cell import slurm
+from xlt_utils.pipeline.engine import status
+from xlt_utils.pipeline.engine.bars import Bars, RunningCell, last_step
+from xlt_utils.pipeline.planning.plan import longest_chain
 from xlt_utils.study import cells
 
 MOST_SECONDS_BETWEEN_LINES = 300

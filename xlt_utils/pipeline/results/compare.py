@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xlt_utils import paths
-from xlt_utils.pipeline.explore import find_results, open_studies
+from xlt_utils.pipeline.results.explore import find_results, open_studies
 from xlt_utils.reporting.figures.two_studies import side_by_side
 from xlt_utils.reporting.two_studies import TwoStudies
 

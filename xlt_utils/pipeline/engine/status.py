@@ -10,8 +10,8 @@ from typing import Any
 
 from xlt_utils import paths
 from xlt_utils.files import attempt_files, read_json
-from xlt_utils.pipeline import runner, slurm
-from xlt_utils.pipeline.growth import Archived, growth_lines
+from xlt_utils.pipeline.archives.growth import Archived, growth_lines
+from xlt_utils.pipeline.cell import runner, slurm
 from xlt_utils.records.record import is_done
 from xlt_utils.study import cells
 

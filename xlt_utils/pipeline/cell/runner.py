@@ -23,8 +23,8 @@ from typing import Any
 from xlt_utils import imports, paths
 from xlt_utils.code_hash import PACKAGE, notebook_code_hash
 from xlt_utils.files import HALF_JSON, attempt_files, read_json, write_json
-from xlt_utils.pipeline import locks, prefork, slurm
-from xlt_utils.pipeline.inputs import DAMAGED, lay_damaged_aside
+from xlt_utils.pipeline.cell import locks, prefork, slurm
+from xlt_utils.pipeline.cell.inputs import DAMAGED, lay_damaged_aside
 from xlt_utils.records import parameters
 from xlt_utils.records.record import is_done
 
@@ -169,7 +169,7 @@ def _run_papermill(folder: Path, attempt: Path, params: dict[str, Any], kernel: 
     environment |= {"XLT_FOLDER": str(folder), "XLT_RUNNER": str(os.getpid())}
     sockets = prefork.make_socket_folder()
     arguments = [str(folder / "params.json"), str(attempt), kernel, sockets]
-    command = prefork.build_command("xlt_utils.pipeline.runner:execute_notebook", *arguments)
+    command = prefork.build_command("xlt_utils.pipeline.cell.runner:execute_notebook", *arguments)
     process, code = None, None
     try:
         with open(attempt / "log.txt", "wb") as log:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from xlt_utils import paths
 from xlt_utils.errors import Fault
-from xlt_utils.pipeline import growth, rendering, runner, spare_weights
-from xlt_utils.pipeline.archive import ARCHIVE, pack_records, unpack_all
+from xlt_utils.pipeline.archives import growth, spare_weights
+from xlt_utils.pipeline.archives.archive import ARCHIVE, pack_records, unpack_all
+from xlt_utils.pipeline.cell import rendering, runner
 from xlt_utils.records.record import is_done, read_record
 from xlt_utils.study import cells
 from xlt_utils.study.schema import Study

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xlt_utils.errors import Fault
 from xlt_utils.formatting import aligned, count_of, duration, number_text, short_size
-from xlt_utils.pipeline.pilot import Pilot, pairs_of
+from xlt_utils.pipeline.planning.pilot import Pilot, pairs_of
 from xlt_utils.study.schema import Study
 
 ENOUGH_SEEDS = 5  # a suggestion drops no more once so many fit; an interval of three is twice as wide
