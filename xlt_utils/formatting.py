@@ -74,6 +74,11 @@ def count_of(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
+def verb_of(n: int, one: str, more: str) -> str:
+    """The form of a verb that a count asks for: 1 gain has, 3 gains have."""
+    return one if n == 1 else more
+
+
 def aligned(table: Sequence[Sequence[str]]) -> list[str]:
     """The rows of a table as indented lines, in columns of equal width."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

@@ -10,7 +10,7 @@ from typing import Any
 from xlt_utils.analysis.intervals import Interval
 from xlt_utils.analysis.proportionality import slope_text
 from xlt_utils.analysis.transfer_scores import MEANS
-from xlt_utils.formatting import count_of, join_words, number_text, short_size
+from xlt_utils.formatting import count_of, join_words, number_text, short_size, verb_of
 from xlt_utils.reporting.findings import Findings
 from xlt_utils.reporting.headline import UNLEARNT, headline, of_single_targets, what_it_would_take
 from xlt_utils.reporting.tables import gains_over_controls
@@ -111,7 +111,8 @@ def _learnt(findings: Findings) -> Finding:
     trained = sorted(set(findings.scores.loc[findings.scores["group"] == "trained", "task"]))
     unlearnt = findings.learning.unlearnt_targets
     learnt = [task for task in trained if task not in unlearnt]
-    claim = f"{len(learnt)} of {count_of(len(trained), 'trained target')} {_were(len(learnt))} learnt in English"
+    were = verb_of(len(learnt), "was", "were")
+    claim = f"{len(learnt)} of {count_of(len(trained), 'trained target')} {were} learnt in English"
     number = join_words(learnt) or "none"
     if unlearnt:
         number += f"; not {join_words(unlearnt)}, which count nowhere"
@@ -169,7 +170,3 @@ def _extremes(intervals: Mapping[Any, Interval], name: Callable[[Any], str]) -> 
     """The first and the last of some differences, by name."""
     ends = dict.fromkeys([next(iter(intervals)), list(intervals)[-1]])
     return "; ".join(f"{name(key)} {short_interval(intervals[key])}" for key in ends)
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"

@@ -2,6 +2,7 @@
 taken, with sizes, sha256 and licences. In goes a study and its lock; out comes the same study pinned, which names
 folders alone, so that everything after it makes no request."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,11 @@ class LockedLanguage(_Row):
     file: str
     lines: int
     sha256: str
+
+
+def lines_as_bytes(lines: Sequence[str]) -> bytes:
+    """Lines of text as the sha256 of a LockedLanguage counts them."""
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 class LockedText(_Row):

@@ -14,7 +14,7 @@ from xlt_utils.pipeline.cell.inputs import damaged_in_trunk
 from xlt_utils.pipeline.cell.rendering import shown_by
 from xlt_utils.records.record import RecordFault, read_record
 from xlt_utils.study.cells import Cell, report_cell
-from xlt_utils.study.lock import Lock, read_lock
+from xlt_utils.study.lock import Lock, lines_as_bytes, read_lock
 from xlt_utils.study.schema import Study
 
 AGAIN = "`xlt run` trains its cell again as soon as another goes on from it"
@@ -64,7 +64,7 @@ def _sha256_of_lines(file: Path) -> str:
     digest = hashlib.sha256()
     try:
         for batch in parquet.ParquetFile(file).iter_batches(10_000):
-            digest.update("".join(f"{line}\n" for line in batch.column(0).to_pylist()).encode())
+            digest.update(lines_as_bytes(batch.column(0).to_pylist()))
     except (OSError, ValueError):
         return ""
     return digest.hexdigest()

@@ -24,6 +24,7 @@ from xlt_utils.study.lock import (
     LockedLanguage,
     LockedText,
     Snapshot,
+    lines_as_bytes,
     lock_file,
     read_lock,
     write_lock,
@@ -221,7 +222,7 @@ class _Taker:
             rest = lines_of(documents, source.split_lines, source.max_lines)
             while lines := list(itertools.islice(rest, 10_000)):
                 writer.write_table(pyarrow.table({"text": lines}, schema=schema))
-                digest.update("".join(f"{line}\n" for line in lines).encode())
+                digest.update(lines_as_bytes(lines))
                 count += len(lines)
         half.replace(file)
         self.say(f"{found.name}, config {config}: {count:,} lines, commit {found.commit[:12]}")

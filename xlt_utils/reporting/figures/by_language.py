@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from xlt_utils.analysis import bootstrap, proportionality, transfer_scores
 from xlt_utils.data.tasks import TASKS
-from xlt_utils.formatting import count_of, join_words, number_text, short_size
+from xlt_utils.formatting import count_of, join_words, number_text, short_size, verb_of
 from xlt_utils.reporting.figures import canvas
 from xlt_utils.reporting.figures.figure import Figure
 from xlt_utils.reporting.house_style import COLOURS, language_name
@@ -175,7 +175,7 @@ def gains_by_language(
     title = "No gain in a language has a 95 % CI"
     if titled["low"].notna().any():
         n_above, n_below = int((titled["low"] > 0).sum()), int((titled["high"] < 0).sum())
-        has = "has" if n_above == 1 else "have"
+        has = verb_of(n_above, "has", "have")
         title = f"{n_above} of {count_of(len(titled), 'gain')} in a language {has} a 95 % CI above 0, {n_below} below"
     order = "by their distance to English, the nearest first" if is_by_distance else "by code"
     hidden = [

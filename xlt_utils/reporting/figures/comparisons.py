@@ -12,7 +12,7 @@ from scipy import stats
 from xlt_utils.analysis import transfer_scores
 from xlt_utils.analysis.intervals import t_interval
 from xlt_utils.analysis.proportionality import ProportionalityVerdict
-from xlt_utils.formatting import count_of, join_words, number_text, short_size
+from xlt_utils.formatting import count_of, join_words, number_text, short_size, verb_of
 from xlt_utils.reporting.figures import canvas
 from xlt_utils.reporting.figures.figure import Figure
 from xlt_utils.reporting.house_style import COLOURS
@@ -51,7 +51,7 @@ def arms_by_targets(verdicts: Sequence[ProportionalityVerdict], arms: Sequence[s
     n_above, n_below = int((counted["low"] > 0).sum()), int((counted["high"] < 0).sum())
     title = "With one seed there is no CI, so no gain can be shown to differ from 0"
     if counted["low"].notna().any():
-        has = "has" if n_above == 1 else "have"
+        has = verb_of(n_above, "has", "have")
         title = f"{n_above} of {count_of(len(counted), 'gain')} of tasks {has} a 95 % CI above 0, {n_below} below"
     caption = (
         "Gain over I = 0 at the largest I, a mean over the complete rungs of P; in brackets where the 95 % CI includes "
@@ -193,7 +193,7 @@ def effective_robustness_by_pair(table: pd.DataFrame) -> Figure:
     axes.set_xlabel("normalised score above the English–others line")
     title = "No target has a line to compare with"
     if len(with_line):
-        has = "has" if is_above.sum() == 1 else "have"
+        has = verb_of(is_above.sum(), "has", "have")
         title = f"{is_above.sum()} of {count_of(len(with_line), 'pair')} {has} a 95 % CI above the line, "
         title += f"{is_below.sum()} below"
     n_hidden, n_without = len(with_line) - len(shown), len(data) - len(with_line)

@@ -10,7 +10,7 @@ import pandas as pd
 from xlt_utils.analysis.learning import TARGET_NOT_LEARNT
 from xlt_utils.analysis.movements import PretrainingChange
 from xlt_utils.analysis.proportionality import ProportionalityVerdict
-from xlt_utils.formatting import count_of, join_words, number_text, short_size
+from xlt_utils.formatting import count_of, join_words, number_text, short_size, verb_of
 from xlt_utils.reporting.figures import canvas
 from xlt_utils.reporting.figures.figure import Figure
 from xlt_utils.reporting.house_style import COLOURS
@@ -115,7 +115,7 @@ def _title(data: pd.DataFrame, controls: Sequence[str]) -> str:
     if data["low"].isna().all():
         return "With one seed there is no CI, so no gain can be shown to differ from 0"
     n_above = int((gains["low"] > 0).sum())
-    exceed = "exceeds" if n_above == 1 else "exceed"
+    exceed = verb_of(n_above, "exceeds", "exceed")
     texts = [f"{n_above} of {count_of(len(gains), 'gain')} from more examples {exceed} 0"]
     if len(changes):
         texts.append(f"{int((changes['low'] > 0).sum())} of {len(changes)} from more text")
