@@ -1,17 +1,33 @@
 """What all tests share: run and report folders of their own, one thread, and one small microworld."""
 
 import os
+import runpy
 import tempfile
+from pathlib import Path
 
 # Before anything imports xlt_utils: tests never write into the project's own runs/ and report/.
 _folder = tempfile.mkdtemp(prefix="xlt-tests-")
 os.environ["XLT_RUNS"], os.environ["XLT_REPORT"] = f"{_folder}/runs", f"{_folder}/report"
 os.environ["XLT_HUB"] = f"{_folder}/hub"
+# Every Python process from here on says so where it asks for another machine (loopback/sitecustomize.py).
+os.environ["XLT_TESTS_LEFT"] = f"{_folder}/left.txt"
+_watched = str(Path(__file__).with_name("loopback"))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_watched, os.environ.get("PYTHONPATH")]))
 os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
 
 import pytest  # noqa: E402
 from world_settings import WORLD  # noqa: E402
+
+runpy.run_path(f"{_watched}/sitecustomize.py")  # this process is running already
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loopback_alone():
+    """Nothing that a test does, in whatever process, leaves this machine."""
+    yield
+    left = Path(os.environ["XLT_TESTS_LEFT"])
+    assert not left.exists(), left.read_text()
 
 
 @pytest.fixture(scope="session")
