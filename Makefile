@@ -37,8 +37,9 @@ test-slurm: install
 storm: install
 	@$(BIN)/python -m pytest -m storm -s tests/storm
 
+# With notebooks/labconfig, which keeps JupyterLab from asking other servers for updates and news.
 lab: install
-	@$(BIN)/jupyter lab --ip 127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
+	@JUPYTER_CONFIG_PATH=notebooks $(BIN)/jupyter lab --ip 127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 # Style, types, and the arrows between the rooms.
 lint: install

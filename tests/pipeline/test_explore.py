@@ -95,10 +95,12 @@ def test_jupyterlab_is_for_this_machine_and_asks_nobody_elsewhere(tmp_path):
 
 def test_the_command_becomes_jupyterlab(monkeypatch, runs):
     started = []
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "elsewhere")
     monkeypatch.setattr(os, "execv", lambda program, words: started.append((program, words)))
     assert cli.main(["explore", str(runs), "--no-browser"]) == 0
     ((program, words),) = started
     assert words[:3] == [program, "-m", "jupyterlab"] and "--no-browser" in words
+    assert os.environ["JUPYTER_CONFIG_PATH"] == f"{explore.NOTEBOOK.parent}{os.pathsep}elsewhere"
     assert json.dumps([str(runs)]) in (paths.RUNS / "explore" / "s" / "explore.ipynb").read_text().replace("\\", "")
 
 

@@ -106,6 +106,7 @@ def test_nothing_failed_and_no_request_left_the_machine(tab):
     assert tab.get_by_text("JavaScript Error").count() == 0
     away = [url for url in tab.requests if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))]
     assert len(tab.requests) > 50 and not away
+    assert tab.get_by_text("Jupyter news").count() == 0  # which it would ask another server for
 
 
 def test_the_chart_is_as_wide_as_its_place(tab):

@@ -82,8 +82,6 @@ def lab_command(notebook: Path, browser: bool = True) -> list[str]:
     root = paths.ROOT if notebook.is_relative_to(paths.ROOT) else notebook.parent
     command = [sys.executable, "-m", "jupyterlab", "--ip", "127.0.0.1", f"--ServerApp.root_dir={root}"]
     command.append(f"--LabApp.default_url=/lab/tree/{quote(notebook.relative_to(root).as_posix())}")
-    # what JupyterLab would ask a server elsewhere: is there a newer version, and news
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None"]
     command += [] if browser else ["--no-browser"]
     # in a container everybody is root, and Jupyter refuses to be started by root unless it is told
     return command + (["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])
@@ -100,6 +98,9 @@ def explore(studies: Sequence[str], browser: bool = True) -> None:
     notebook = write_notebook(places, paths.RUNS / "explore" / name)
     print(f"{notebook}: a copy that the next `xlt explore` replaces; Run All shows it", flush=True)
     command = lab_command(notebook, browser)
+    # labconfig/ there keeps JupyterLab from asking elsewhere whether it is the newest and what there is of news
+    settings = [str(NOTEBOOK.parent), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, settings))
     os.execv(command[0], command)
 
 
