@@ -73,15 +73,13 @@ def test_a_clock_that_was_set_back_stops_nothing(tmp_path):
     assert result.returncode == 0 and "8 of 8 cells done" in result.stdout, result.stdout
 
 
-@pytest.mark.parametrize("kilobytes", [300_000, 1_000_000, 1_500_000], ids="{:,} kB".format)
+@pytest.mark.parametrize("kilobytes", [1_000_000, 1_500_000], ids="{:,} kB".format)
 def test_too_little_memory_ends_in_words(tmp_path, kilobytes):
-    """As `ulimit -v` gives it. The least does not hold numpy; of the others, which process it is that finds none is a
-    matter of the machine: all is done, or a cell or the engine says why not. Nothing waits for what has died."""
+    """As `ulimit -v` gives it. Which process it is that finds none is the machine's choice: all is done, or a cell or
+    the engine says why not. Nothing waits for what has died."""
     result = run(tmp_path, "none", memory=1024 * kilobytes)
     if result.returncode == 0:
         assert "8 of 8 cells done" in result.stdout, result.stdout
-    elif "cells done" in result.stdout:
+    else:
         assert "failed: pretrain s0-p" in result.stdout or "the engine ended" in result.stdout, result.stdout
         assert "attempts/01/log.txt" in result.stdout or "snakemake.log" in result.stdout, result.stdout
-    else:  # xlt itself did not begin
-        assert "emory" in result.stdout or "bad_alloc" in result.stdout, result.stdout
