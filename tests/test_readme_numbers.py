@@ -20,7 +20,7 @@ from xlt_utils.reporting.headline import headline
 from xlt_utils.reporting.tables import cost_table
 
 ROOT = Path(__file__).parents[1]
-STUDIES = ("real-cpu", "real-pretrained")
+STUDIES = ("real-cpu", "real-pretrained", "real-scratch")
 SECTIONS = ("The answer so far", "Limitations")
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 NUMBER = re.compile(rf"[+−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)[kMG]?\b|\b(?:{'|'.join(WORDS[2:])})\b")  # "one" is a pronoun
@@ -100,10 +100,10 @@ def gain_cell(findings: Findings, target: str, arm: str) -> str:
     return f"{mean}, runs failed" if value.why else f"{mean} ({low} to {high})"
 
 
-def gain_row(target: str) -> Callable[[Findings, Findings], list[str]]:
+def gain_row(target: str) -> Callable[[Findings, Findings, Findings], list[str]]:
     """A row of README's table: the gain after each arm, and the smallest that the study would have seen after MNLI."""
 
-    def row(cpu: Findings, pre: Findings) -> list[str]:
+    def row(cpu: Findings, pre: Findings, scratch: Findings) -> list[str]:
         (power,) = (v.power for v in pre.verdicts if (v.target, v.arm) == (target, "mnli"))
         return [*(gain_cell(pre, target, arm) for arm in TABLE_ARMS), number_text(power.visible if power else np.nan)]
 
@@ -120,46 +120,53 @@ TABLE_ARMS = ("mnli", "qqp", "mnli-shuffled")
 TABLE_TARGETS = {
     "XNLI": "xnli", "sentiment": "sst", "UDPOS": "udpos", "PAN-X": "panx", "Tatoeba": "tatoeba", "BUCC": "bucc2018"
 }  # fmt: skip
-Numbers = Callable[[Findings, Findings], Iterable[Any]]
+Numbers = Callable[[Findings, Findings, Findings], Iterable[Any]]
 CLAIMS: list[tuple[str, Numbers]] = [
-    ("**{}.** After", lambda cpu, pre: [headline(pre)[0]]),
-    ("After {} English MNLI examples", lambda cpu, pre: [largest(pre, "examples", arm="mnli")]),
+    ("**{}.** After", lambda cpu, pre, scratch: [headline(pre)[0]]),
+    ("After {} English MNLI examples", lambda cpu, pre, scratch: [largest(pre, "examples", arm="mnli")]),
     (
         "a small pretrained encoder gains {} (95 % CI {} to {}) in XNLI",
-        lambda cpu, pre: interval(gain(pre, "xnli", "mnli")),
+        lambda cpu, pre, scratch: interval(gain(pre, "xnli", "mnli")),
     ),
-    ("and changes by {} ({} to {}) in BUCC", lambda cpu, pre: interval(gain(pre, "bucc2018", "mnli"))),
-    ("BUCC and by {} ({} to {}) in sentiment", lambda cpu, pre: interval(gain(pre, "sst", "mnli"))),
+    ("and changes by {} ({} to {}) in BUCC", lambda cpu, pre, scratch: interval(gain(pre, "bucc2018", "mnli"))),
+    ("BUCC and by {} ({} to {}) in sentiment", lambda cpu, pre, scratch: interval(gain(pre, "sst", "mnli"))),
     (
         "The same steps on shuffled labels gain in {} of {} targets",
-        lambda cpu, pre: [
+        lambda cpu, pre, scratch: [
             sum(value.low > 0 for value in gains_of(pre, "mnli-shuffled")),
             len(gains_of(pre, "mnli-shuffled")),
         ],
     ),
-    ("encoders from scratch, which learnt {} of {} targets, change", lambda cpu, pre: learnt_targets(cpu)),
-    ("change by {} ({} to {}) in UDPOS", lambda cpu, pre: change(cpu, "udpos")),
-    ("in UDPOS from {} to {} tokens", lambda cpu, pre: [cpu.scores["tokens"].min(), largest(cpu, "tokens")]),
+    ("encoders from scratch, which learnt {} of {} targets, change", lambda cpu, pre, scratch: learnt_targets(scratch)),
+    ("change by {} ({} to {}) in UDPOS", lambda cpu, pre, scratch: change(scratch, "udpos")),
+    ("in UDPOS and by {} ({} to {}) in PAN-X", lambda cpu, pre, scratch: change(scratch, "panx")),
+    (
+        "in PAN-X from {} to {} tokens",
+        lambda cpu, pre, scratch: [scratch.scores["tokens"].min(), largest(scratch, "tokens")],
+    ),
     (
         "| after {} MNLI | after {} QQP |",
-        lambda cpu, pre: [largest(pre, "examples", arm=arm) for arm in ("mnli", "qqp")],
+        lambda cpu, pre, scratch: [largest(pre, "examples", arm=arm) for arm in ("mnli", "qqp")],
     ),
     *(("| " + name + " | {} | {} | {} | {} |", gain_row(target)) for name, target in TABLE_TARGETS.items()),
-    ("{} of {} trained targets were learnt in English", lambda cpu, pre: learnt_targets(pre)),
-    ("[report/real-pretrained], {} runs, {} seeds, {} h {} min", lambda cpu, pre: size_and_cost(pre)),
-    ("min of {} CPU cores", lambda cpu, pre: {WORDS[study.plan["jobs"]] for study in (cpu, pre)}),
-    ("learnt QQP ({}, chance {})", lambda cpu, pre: english_score(cpu, "qqp")),
-    ("neither MNLI ({}, chance {})", lambda cpu, pre: english_score(cpu, "mnli")),
-    ("nor SQuAD ({})", lambda cpu, pre: english_score(cpu, "squad_wiki")[:1]),
+    ("{} of {} trained targets were learnt in English", lambda cpu, pre, scratch: learnt_targets(pre)),
+    ("[report/real-pretrained], {} runs, {} seeds, {} h {} min", lambda cpu, pre, scratch: size_and_cost(pre)),
+    ("min of {} CPU cores", lambda cpu, pre, scratch: {WORDS[study.plan["jobs"]] for study in (cpu, pre, scratch)}),
+    ("learnt QQP ({}, chance {})", lambda cpu, pre, scratch: english_score(cpu, "qqp")),
+    ("neither MNLI ({}, chance {})", lambda cpu, pre, scratch: english_score(cpu, "mnli")),
+    ("nor SQuAD ({})", lambda cpu, pre, scratch: english_score(cpu, "squad_wiki")[:1]),
     (
         "Their targets had {} to {} English examples",
-        lambda cpu, pre: [end(training_examples(cpu)) for end in (min, max)],
+        lambda cpu, pre, scratch: [end(training_examples(cpu)) for end in (min, max)],
     ),
     (
         "Tests hold {} to {} items a language",
-        lambda cpu, pre: [end(items_per_test(cpu) | items_per_test(pre)) for end in (min, max)],
+        lambda cpu, pre, scratch: [
+            end(items_per_test(cpu) | items_per_test(pre) | items_per_test(scratch)) for end in (min, max)
+        ],
     ),
-    ("and {} seeds leave wide intervals", lambda cpu, pre: [WORDS[len(pre.seeds)]]),
+    ("and {} seeds leave wide intervals", lambda cpu, pre, scratch: [WORDS[len(pre.seeds)]]),
+    ("the encoders from scratch have {}.", lambda cpu, pre, scratch: [WORDS[len(scratch.seeds)]]),
 ]
 
 
