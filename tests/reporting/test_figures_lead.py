@@ -32,6 +32,14 @@ def test_one_size_of_text_has_one_panel_and_one_seed_no_bars(tmp_path):
     assert "no gain can be shown" in figure.title and "Pale bar" not in figure.caption
 
 
+def test_a_study_of_text_alone_has_the_panel_of_text_alone(tmp_path):
+    simulated.study(tmp_path / "s", examples=(0,), languages=LANGUAGES, notebooks=False)
+    figure = draw(gather_findings(tmp_path / "s"))
+    (axes,) = figure.drawing.axes
+    assert set(figure.data["size"]) == {lead.TOKENS} and axes.get_xlabel().startswith("change from P")
+    assert "with more text" in figure.title and "largest I" not in figure.caption
+
+
 def test_targets_that_were_not_learnt_are_named_and_not_drawn(tmp_path):
     low = lambda task, *place: 0.02 if task == "sst" else simulated.score(task, *place)  # noqa: E731
     simulated.study(tmp_path / "s", truth=low, languages=LANGUAGES, notebooks=False)

@@ -40,7 +40,7 @@ def gains_by_size(
         return None
     data = _rows(verdicts, changes, series)
     targets = canvas.target_order(data["target"])
-    sizes = [EXAMPLES, TOKENS] if changes else [EXAMPLES]
+    sizes = [size for size, is_there in ((EXAMPLES, series or not changes), (TOKENS, changes)) if is_there]
     height = 1.2 + max(0.3, 0.13 * len(series)) * max(2, len(targets))
     drawing, panels = canvas.subplots(height, 1, len(sizes), sharex=True, sharey=True)
     for size, axes in zip(sizes, panels, strict=True):
@@ -62,11 +62,11 @@ def gains_by_size(
     if changes:
         ends = {change.ends for change in changes.values()}
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
-        panels[1].set_xlabel(f"change from P = {short_size(low)}\nto P = {short_size(high)}, at I = 0")
+        panels[-1].set_xlabel(f"change from P = {short_size(low)}\nto P = {short_size(high)}, at I = 0")
     canvas.legend_above(drawing, panels[0])
     unlearnt = sorted({verdict.target for verdict in verdicts if verdict.verdict == TARGET_NOT_LEARNT})
     unlearnt = canvas.target_order(pd.Series(unlearnt, dtype=object))
-    caption = _caption(data, bool(changes), any(arm in controls for arm in series), unlearnt)
+    caption = _caption(data, sizes, any(arm in controls for arm in series), unlearnt)
     return Figure("gains-by-size", drawing, data, _title(data, controls), caption, _alt(data))
 
 
@@ -114,19 +114,20 @@ def _title(data: pd.DataFrame, controls: Sequence[str]) -> str:
         return "No target was learnt that an arm could raise"
     if data["low"].isna().all():
         return "With one seed there is no CI, so no gain can be shown to differ from 0"
-    n_above = int((gains["low"] > 0).sum())
-    exceed = verb_of(n_above, "exceeds", "exceed")
-    texts = [f"{n_above} of {count_of(len(gains), 'gain')} from more examples {exceed} 0"]
-    if len(changes):
-        texts.append(f"{int((changes['low'] > 0).sum())} of {len(changes)} from more text")
-    return ", ".join(texts)
+    n_gains, n_changes = (int((rows["low"] > 0).sum()) for rows in (gains, changes))
+    if gains.empty and len(changes):
+        changed = count_of(len(changes), "change")
+        return f"{n_changes} of {changed} with more text {verb_of(n_changes, 'exceeds', 'exceed')} 0"
+    title = f"{n_gains} of {count_of(len(gains), 'gain')} from more examples {verb_of(n_gains, 'exceeds', 'exceed')} 0"
+    return f"{title}, {n_changes} of {len(changes)} from more text" if len(changes) else title
 
 
-def _caption(data: pd.DataFrame, has_changes: bool, has_controls: bool, unlearnt: Sequence[str]) -> str:
+def _caption(data: pd.DataFrame, sizes: Sequence[str], has_controls: bool, unlearnt: Sequence[str]) -> str:
     text = (
         "Zero-shot means over the languages other than English, from the zero point 0 to the ceiling 1, with 95 % CIs"
     )
-    text += "; left at the arm's largest I, a mean over P" if has_changes else "; at the arm's largest I"
+    if EXAMPLES in sizes:
+        text += "; left at the arm's largest I, a mean over P" if TOKENS in sizes else "; at the arm's largest I"
     visible = " Pale bar: gains too small for this study to see in four of five repetitions." if (
         data["visible"].notna().any()
     ) else ""  # fmt: skip
