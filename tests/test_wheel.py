@@ -108,7 +108,7 @@ def files_below(folder: Path) -> dict[str, tuple[int, int]]:
 def test_the_wheel_has_what_runs_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     shipped = {name.removeprefix("xlt_utils/shipped/") for name in names if name.startswith("xlt_utils/shipped/")}
-    kinds = ("notebooks/*.ipynb", "params/*.yaml", "workflow/**/*")
+    kinds = ("notebooks/*.ipynb", "notebooks/labconfig/*.json", "params/*.yaml", "workflow/**/*")
     wanted = {path.relative_to(ROOT).as_posix() for kind in kinds for path in ROOT.glob(kind) if path.is_file()}
     assert shipped == wanted and len(wanted) > 15
     assert {name.split("/")[0] for name in names} - {"xlt_utils"} == {names[-1].split("/")[0]}
