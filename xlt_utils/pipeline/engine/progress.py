@@ -43,6 +43,7 @@ class ProgressLine:
         self.open = {cell.folder: cell for cell in missing}
         self.done, self.failed = total - len(missing), 0
         self.earlier_logs = {status.cell_state(cell, (), queue).log for cell in missing}
+        self.began: dict[str, float] = {}  # when running cells were first seen at work, by run folder
         self.deaths: set[str] = set()  # how jobs died before their runner began
         self.spent, self.planned = 0.0, 0.0  # seconds of cells done in this run, and what was expected of them
         self.last_tenth, self.last_time = -1, 0.0  # of the last line in a file
@@ -69,6 +70,8 @@ class ProgressLine:
                 self.spent += state.seconds
                 self.planned += self.expected.get(folder, state.seconds)
                 del self.open[folder]
+        now = time.monotonic()
+        self.began = {cell.folder: self.began.get(cell.folder, now) for cell, _ in running}
         words = f"{self.done}/{self.total} cells"
         words += f"  {self.failed} failed" if self.failed else ""
         words += f"  left {duration(self.seconds_left(jobs))}" if self.open and self.expected else ""
@@ -89,9 +92,13 @@ class ProgressLine:
                 self.tell(f"failed: {cell.phase} {cell.name}: {state.error}\n  log: {state.log}")
 
     def seconds_left(self, jobs: int) -> float:
-        """Seconds until all is done with `jobs` cells at a time, if the plan errs for the rest as it did so far."""
-        pace = self.spent / self.planned if self.planned > 10 else 1.0
-        seconds = {folder: self.expected.get(folder, 0.0) * pace for folder in self.open}
+        """Seconds until all is done with `jobs` cells at a time, if the plan errs for the rest as it did so far. Of a
+        running cell counts what it has not run yet."""
+        pace, now = self.spent / self.planned if self.planned > 10 else 1.0, time.monotonic()
+        seconds = {
+            folder: max(0.0, self.expected.get(folder, 0.0) * pace - (now - self.began.get(folder, now)))
+            for folder in self.open
+        }
         return max(sum(seconds.values()) / jobs, longest_chain(list(self.open.values()), seconds))
 
     def _write_line(self, text: str) -> None:
