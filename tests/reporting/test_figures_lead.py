@@ -64,3 +64,15 @@ def test_a_bar_wider_than_any_score_does_not_flatten_the_rest(tmp_path):
     figure = draw(gather_findings(tmp_path / "s"))
     low, high = figure.drawing.axes[0].get_xlim()
     assert figure.data["visible"].max() > 1.3 and -1.2 < low < -0.9 and 0.9 < high < 1.2
+
+
+def test_the_interval_of_a_control_does_not_squeeze_the_tasks(tmp_path):
+    """What a control lost differs much between two seeds; the tasks' gains hardly do."""
+    lost = lambda arm, task, seed, *place: -0.25 * seed if arm == "shuffled" else 0.01 * seed  # noqa: E731
+    arms = {"mnli": {"tasks": ["mnli"]}, "shuffled": {"tasks": ["mnli"], "labels": "shuffled"}}
+    simulated.study(tmp_path / "s", bonus=lost, arms=arms, tokens=(0,), languages=LANGUAGES, notebooks=False)
+    figure = draw(gather_findings(tmp_path / "s"))
+    (low, high), data = figure.drawing.axes[0].get_xlim(), figure.data
+    tasks, controls = data[data["arm"] == "mnli"], data[data["arm"] == "shuffled"]
+    assert low < data["mean"].min() and low < tasks["low"].min() and tasks["high"].max() < high < controls["high"].max()
+    assert controls["low"].min() < low and "beyond the edge" in figure.caption

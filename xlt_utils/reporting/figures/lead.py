@@ -56,7 +56,8 @@ def gains_by_size(
                 if part.any():
                     canvas.interval_marks(axes, rows[part], "mean", places[part], marker, colour, label)
         axes.axvline(0, **canvas.DOTTED)
-    panels[0].set_xlim(*_limits(data))
+    limits = _limits(data, controls)
+    panels[0].set_xlim(*limits)
     canvas.label_rows(panels[0], targets)
     panels[0].set_xlabel("gain from the most examples\nover I = 0")
     if changes:
@@ -66,14 +67,16 @@ def gains_by_size(
     canvas.legend_above(drawing, panels[0])
     unlearnt = sorted({verdict.target for verdict in verdicts if verdict.verdict == TARGET_NOT_LEARNT})
     unlearnt = canvas.target_order(pd.Series(unlearnt, dtype=object))
-    caption = _caption(data, sizes, any(arm in controls for arm in series), unlearnt)
+    is_cut = (data["low"] < limits[0]).any() or (data["high"] > limits[1]).any()
+    caption = _caption(data, sizes, any(arm in controls for arm in series), is_cut, unlearnt)
     return Figure("gains-by-size", drawing, data, _title(data, controls), caption, _alt(data))
 
 
-def _limits(data: pd.DataFrame) -> tuple[float, float]:
-    """The ends of the scale: what means and intervals need, no score being further than 1 from another; a pale bar that
-    is wider is cut."""
-    ends = data[["mean", "low", "high"]].to_numpy(dtype=float).ravel()
+def _limits(data: pd.DataFrame, controls: Sequence[str]) -> tuple[float, float]:
+    """The ends of the scale: what means and the intervals of tasks need, no score being further than 1 from another. A
+    pale bar or a control's interval that is wider is cut: it would squeeze what the figure is for."""
+    of_tasks = data[~data["arm"].isin(controls)]
+    ends = np.concatenate([data["mean"], of_tasks["low"], of_tasks["high"]]).astype(float)
     ends = ends[np.isfinite(ends)].clip(-1, 1)
     low, high = min([*ends, -canvas.SMALLEST_END]), max([*ends, canvas.SMALLEST_END])
     margin = 0.05 * (high - low)
@@ -122,7 +125,9 @@ def _title(data: pd.DataFrame, controls: Sequence[str]) -> str:
     return f"{title}, {n_changes} of {len(changes)} from more text" if len(changes) else title
 
 
-def _caption(data: pd.DataFrame, sizes: Sequence[str], has_controls: bool, unlearnt: Sequence[str]) -> str:
+def _caption(
+    data: pd.DataFrame, sizes: Sequence[str], has_controls: bool, is_cut: bool, unlearnt: Sequence[str]
+) -> str:
     text = (
         "Zero-shot means over the languages other than English, from the zero point 0 to the ceiling 1, with 95 % CIs"
     )
@@ -131,7 +136,8 @@ def _caption(data: pd.DataFrame, sizes: Sequence[str], has_controls: bool, unlea
     visible = " Pale bar: gains too small for this study to see in four of five repetitions." if (
         data["visible"].notna().any()
     ) else ""  # fmt: skip
-    squares = " Grey squares: controls." if has_controls else ""
+    cut = ", whose intervals go on beyond the edge where they reach it" if is_cut else ""
+    squares = f" Grey squares: controls{cut}." if has_controls else ""
     is_bare = (data["low"].isna() & (data["n"] > 1)).any()
     bare = " A mark without a line has no CI, for single runs failed to learn the target." if is_bare else ""
     left_out = f" Not learnt in English, so not here: {join_words(unlearnt)}." if unlearnt else ""
