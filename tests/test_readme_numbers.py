@@ -20,7 +20,7 @@ from xlt_utils.reporting.headline import headline
 from xlt_utils.reporting.tables import cost_table
 
 ROOT = Path(__file__).parents[1]
-STUDIES = ("real-cpu", "real-pretrained", "real-scratch")
+STUDIES = ("real-pretrained", "real-scratch")
 SECTIONS = ("The answer so far", "Limitations")
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 NUMBER = re.compile(rf"[+−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)[kMG]?\b|\b(?:{'|'.join(WORDS[2:])})\b")  # "one" is a pronoun
@@ -50,6 +50,11 @@ def change(findings: Findings, target: str) -> list[str]:
     return interval(movement(findings.samples[target]))
 
 
+def text_rungs(findings: Findings) -> list[str]:
+    """The smallest and the largest P."""
+    return [short_size(int(end(findings.scores["tokens"]))) for end in (min, max)]
+
+
 def largest(findings: Findings, size: str, **places: Any) -> str:
     """The largest rung of a size, of the runs of an arm where one is named."""
     rows = findings.scores
@@ -72,16 +77,6 @@ def english_score(findings: Findings, arm: str) -> list[str]:
     return [f"{number:.2f}".removeprefix("0") for number in (np.mean(list(values.values())), zero)]
 
 
-def training_examples(findings: Findings) -> set[int]:
-    """How many English examples the trained targets were trained on."""
-    trained = set(findings.learning.targets["task"])
-    return {
-        record.parameters["settings"].get(task, {}).get("examples", record.parameters["examples"])
-        for record in findings.records.values() if record.phase == "target"
-        for task in record.parameters["tasks"] if task in trained
-    }  # fmt: skip
-
-
 def items_per_test(findings: Findings) -> set[int]:
     return set(findings.scores["n"].astype(int))
 
@@ -100,12 +95,27 @@ def gain_cell(findings: Findings, target: str, arm: str) -> str:
     return f"{mean}, runs failed" if value.why else f"{mean} ({low} to {high})"
 
 
-def gain_row(target: str) -> Callable[[Findings, Findings, Findings], list[str]]:
+def visible_gain(findings: Findings, target: str, arm: str) -> str:
+    """The smallest gain that the study would have seen in four of five repetitions."""
+    (power,) = (verdict.power for verdict in findings.verdicts if (verdict.target, verdict.arm) == (target, arm))
+    return number_text(power.visible if power else np.nan)
+
+
+def gain_row(target: str) -> Callable[[Findings, Findings], list[str]]:
     """A row of README's table: the gain after each arm, and the smallest that the study would have seen after MNLI."""
 
-    def row(cpu: Findings, pre: Findings, scratch: Findings) -> list[str]:
-        (power,) = (v.power for v in pre.verdicts if (v.target, v.arm) == (target, "mnli"))
-        return [*(gain_cell(pre, target, arm) for arm in TABLE_ARMS), number_text(power.visible if power else np.nan)]
+    def row(pre: Findings, scratch: Findings) -> list[str]:
+        return [*(gain_cell(pre, target, arm) for arm in TABLE_ARMS), visible_gain(pre, target, "mnli")]
+
+    return row
+
+
+def scratch_row(target: str) -> Callable[[Findings, Findings], list[str]]:
+    """A row of README's second table: what more text changes, and the gain after QQP with what could have been seen."""
+
+    def row(pre: Findings, scratch: Findings) -> list[str]:
+        mean, low, high = change(scratch, target)
+        return [f"{mean} ({low} to {high})", gain_cell(scratch, target, "qqp"), visible_gain(scratch, target, "qqp")]
 
     return row
 
@@ -117,56 +127,56 @@ def gains_of(findings: Findings, arm: str) -> list[Interval]:
 
 
 TABLE_ARMS = ("mnli", "qqp", "mnli-shuffled")
-TABLE_TARGETS = {
-    "XNLI": "xnli", "sentiment": "sst", "UDPOS": "udpos", "PAN-X": "panx", "Tatoeba": "tatoeba", "BUCC": "bucc2018"
+TABLE_NAMES = {
+    "xnli": "XNLI", "sst": "sentiment", "udpos": "UDPOS", "panx": "PAN-X", "tatoeba": "Tatoeba", "bucc2018": "BUCC"
 }  # fmt: skip
-Numbers = Callable[[Findings, Findings, Findings], Iterable[Any]]
+SCRATCH_TARGETS = ("udpos", "panx", "sst", "tatoeba")
+Numbers = Callable[[Findings, Findings], Iterable[Any]]
 CLAIMS: list[tuple[str, Numbers]] = [
-    ("**{}.** After", lambda cpu, pre, scratch: [headline(pre)[0]]),
-    ("After {} English MNLI examples", lambda cpu, pre, scratch: [largest(pre, "examples", arm="mnli")]),
+    ("**{}.** From", lambda pre, scratch: {headline(pre)[0], headline(scratch)[0]}),
+    ("From {} to {} tokens of text, encoders", lambda pre, scratch: text_rungs(scratch)),
+    ("encoders from scratch gain {} (95 % CI {} to {}) in UDPOS", lambda pre, scratch: change(scratch, "udpos")),
+    ("in UDPOS and {} ({} to {}) in PAN-X;", lambda pre, scratch: change(scratch, "panx")),
     (
-        "a small pretrained encoder gains {} (95 % CI {} to {}) in XNLI",
-        lambda cpu, pre, scratch: interval(gain(pre, "xnli", "mnli")),
+        "{} English QQP pairs change UDPOS by {} ({} to {})",
+        lambda pre, scratch: [largest(scratch, "examples", arm="qqp"), *interval(gain(scratch, "udpos", "qqp"))],
     ),
-    ("and changes by {} ({} to {}) in BUCC", lambda cpu, pre, scratch: interval(gain(pre, "bucc2018", "mnli"))),
-    ("BUCC and by {} ({} to {}) in sentiment", lambda cpu, pre, scratch: interval(gain(pre, "sst", "mnli"))),
+    ("and PAN-X by {} ({} to {})", lambda pre, scratch: interval(gain(scratch, "panx", "qqp"))),
+    (
+        "A small pretrained encoder gains {} ({} to {}) in XNLI",
+        lambda pre, scratch: interval(gain(pre, "xnli", "mnli")),
+    ),
+    ("in XNLI after {} MNLI examples", lambda pre, scratch: [largest(pre, "examples", arm="mnli")]),
+    ("and changes by {} ({} to {}) in UDPOS", lambda pre, scratch: interval(gain(pre, "udpos", "mnli"))),
     (
         "The same steps on shuffled labels gain in {} of {} targets",
-        lambda cpu, pre, scratch: [
+        lambda pre, scratch: [
             sum(value.low > 0 for value in gains_of(pre, "mnli-shuffled")),
             len(gains_of(pre, "mnli-shuffled")),
         ],
     ),
-    ("encoders from scratch, which learnt {} of {} targets, change", lambda cpu, pre, scratch: learnt_targets(scratch)),
-    ("change by {} ({} to {}) in UDPOS", lambda cpu, pre, scratch: change(scratch, "udpos")),
-    ("in UDPOS and by {} ({} to {}) in PAN-X", lambda cpu, pre, scratch: change(scratch, "panx")),
-    (
-        "in PAN-X from {} to {} tokens",
-        lambda cpu, pre, scratch: [scratch.scores["tokens"].min(), largest(scratch, "tokens")],
-    ),
     (
         "| after {} MNLI | after {} QQP |",
-        lambda cpu, pre, scratch: [largest(pre, "examples", arm=arm) for arm in ("mnli", "qqp")],
+        lambda pre, scratch: [largest(pre, "examples", arm=arm) for arm in ("mnli", "qqp")],
     ),
-    *(("| " + name + " | {} | {} | {} | {} |", gain_row(target)) for name, target in TABLE_TARGETS.items()),
-    ("{} of {} trained targets were learnt in English", lambda cpu, pre, scratch: learnt_targets(pre)),
-    ("[report/real-pretrained], {} runs, {} seeds, {} h {} min", lambda cpu, pre, scratch: size_and_cost(pre)),
-    ("min of {} CPU cores", lambda cpu, pre, scratch: {WORDS[study.plan["jobs"]] for study in (cpu, pre, scratch)}),
-    ("learnt QQP ({}, chance {})", lambda cpu, pre, scratch: english_score(cpu, "qqp")),
-    ("neither MNLI ({}, chance {})", lambda cpu, pre, scratch: english_score(cpu, "mnli")),
-    ("nor SQuAD ({})", lambda cpu, pre, scratch: english_score(cpu, "squad_wiki")[:1]),
+    *(("| " + name + " | {} | {} | {} | {} |", gain_row(target)) for target, name in TABLE_NAMES.items()),
     (
-        "Their targets had {} to {} English examples",
-        lambda cpu, pre, scratch: [end(training_examples(cpu)) for end in (min, max)],
+        "| {} to {} tokens of text | after {} QQP |",
+        lambda pre, scratch: [*text_rungs(scratch), largest(scratch, "examples", arm="qqp")],
     ),
+    *(("| " + TABLE_NAMES[target] + " | {} | {} | {} |", scratch_row(target)) for target in SCRATCH_TARGETS),
+    ("{} of {} trained targets were learnt in English", lambda pre, scratch: learnt_targets(pre)),
+    ("by those from scratch {} of {}", lambda pre, scratch: learnt_targets(scratch)),
+    ("[report/real-pretrained], {} runs, {} seeds, {} h {} min", lambda pre, scratch: size_and_cost(pre)),
+    ("[report/real-scratch], {} runs, {} seeds, {} h {} min", lambda pre, scratch: size_and_cost(scratch)),
+    ("min of {} CPU cores", lambda pre, scratch: {WORDS[study.plan["jobs"]] for study in (pre, scratch)}),
+    ("learn QQP ({}, zero point {})", lambda pre, scratch: english_score(scratch, "qqp")),
     (
         "Tests hold {} to {} items a language",
-        lambda cpu, pre, scratch: [
-            end(items_per_test(cpu) | items_per_test(pre) | items_per_test(scratch)) for end in (min, max)
-        ],
+        lambda pre, scratch: [end(items_per_test(pre) | items_per_test(scratch)) for end in (min, max)],
     ),
-    ("and {} seeds leave wide intervals", lambda cpu, pre, scratch: [WORDS[len(pre.seeds)]]),
-    ("the encoders from scratch have {}.", lambda cpu, pre, scratch: [WORDS[len(scratch.seeds)]]),
+    ("and {} seeds leave wide intervals", lambda pre, scratch: [WORDS[len(pre.seeds)]]),
+    ("the encoders from scratch have {}.", lambda pre, scratch: [WORDS[len(scratch.seeds)]]),
 ]
 
 

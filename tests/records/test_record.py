@@ -101,7 +101,7 @@ def test_inputs_are_named_with_their_hashes(tmp_path):
     assert source.model_dump() == {"folder": str(tmp_path / "before"), "hash": before.hash}
 
 
-@pytest.mark.parametrize("study", ["real-cpu", "real-pretrained"])
+@pytest.mark.parametrize("study", ["real-scratch", "real-pretrained"])
 def test_the_published_records_of_earlier_versions_are_read(tmp_path, study):
     with zipfile.ZipFile(paths.ROOT / "report" / study / "records.zip") as archive:
         for phase in paths.PHASES[:3]:

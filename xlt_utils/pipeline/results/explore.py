@@ -38,7 +38,7 @@ def open_studies(places: Sequence[str | Path]) -> list[OpenStudy]:
             name = f"{name} ({paths.relative(place)})"
         opened.append(OpenStudy(name, place, findings))
     if not opened:
-        raise NothingToExplore("no study was named; `studies` lists folders, such as report/real-cpu")
+        raise NothingToExplore("no study was named; `studies` lists folders, such as report/real-scratch")
     return opened
 
 

@@ -151,7 +151,7 @@ def by_language(
     x = alt.X("value:Q", title=words["scale"], scale=alt.Scale(zero=True))
     seeds = _points(_chart_of("languages").encode(x=x, y=y, yOffset=shift, color=colour), click, "languages", size=24)
     zero = alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color="#222222").encode(x="zero:Q")
-    return (zero + bars + marks + seeds).properties(width=WIDTH - 60, height=alt.Step(8, **{"for": "offset"}))
+    return (zero + bars + marks + seeds).properties(width=WIDTH - 60, height=alt.Step(12, **{"for": "offset"}))
 
 
 def over_seeds(chart: alt.Chart, groups: list[Any]) -> alt.Chart:
