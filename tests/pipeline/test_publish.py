@@ -153,7 +153,7 @@ def test_a_number_that_differs_is_seen(tmp_path):
     kept = KEPT[0]
     changed = shutil.copytree(kept, tmp_path / kept.name)
     fits = pd.read_csv(changed / "fits.csv")
-    fits.loc[0, "residual"] *= 1.0001
+    fits.loc[0, "residual"] += 2e-6  # the tables are the same to a millionth
     fits.to_csv(changed / "fits.csv", index=False)
     page = (changed / "index.html").read_text()
     (changed / "index.html").write_text(page.replace("<h1", "<h1 class='other'", 1))
