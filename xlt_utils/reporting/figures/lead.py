@@ -67,7 +67,8 @@ def gains_by_size(
     canvas.legend_above(drawing, panels[0])
     unlearnt = sorted({verdict.target for verdict in verdicts if verdict.verdict == TARGET_NOT_LEARNT})
     unlearnt = canvas.target_order(pd.Series(unlearnt, dtype=object))
-    is_cut = (data["low"] < limits[0]).any() or (data["high"] > limits[1]).any()
+    of_controls = data[data["arm"].isin(controls)]
+    is_cut = (of_controls["low"] < limits[0]).any() or (of_controls["high"] > limits[1]).any()
     caption = _caption(data, sizes, any(arm in controls for arm in series), is_cut, unlearnt)
     return Figure("gains-by-size", drawing, data, _title(data, controls), caption, _alt(data))
 
