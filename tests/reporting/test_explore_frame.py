@@ -92,6 +92,13 @@ def test_the_first_choice_is_the_target_that_an_arm_raises_most(study):
         assert choices.first_choice(frame.assign(**{GAIN: frame[GAIN] + raised})).target == target
 
 
+def test_the_first_choice_is_the_target_that_text_raises_most_where_that_is_more_than_an_arm_does(study):
+    frame = join_studies([study]).assign(counts=True)
+    for target in ("sst", "udpos"):
+        raised = (frame["task"] == target) & (frame["tokens"] > 0)
+        assert choices.first_choice(frame.assign(**{ABOVE: frame[ABOVE] + raised})).target == target
+
+
 def test_of_two_studies_the_first_choice_has_runs(study):
     larger = study.frame.assign(study="t", tokens=study.frame["tokens"] * 4)
     longer = study.frame.assign(examples=study.frame["examples"] * 4)

@@ -29,12 +29,10 @@ class Choice:
 
 
 def first_choice(frame: pd.DataFrame) -> Choice:
-    """What the explorer opens with: of the targets that were learnt, if any was, the one that an arm raises most, after
-    the largest rungs of all arms."""
+    """What the explorer opens with: of the targets that were learnt, if any was, the one that either size raises most,
+    after the largest rungs of all arms."""
     is_trained = frame["task"].map(lambda name: TASKS[name].trains)
-    after = frame[(frame["examples"] > 0) & frame["counts"]]
-    gains = after.groupby(["task", "condition", "tokens", "examples"])[GAIN].mean().groupby("task").max()
-    order = frame.assign(trained=is_trained, most=frame["task"].map(gains).fillna(-np.inf))
+    order = frame.assign(trained=is_trained, most=frame["task"].map(_largest_rise(frame)).fillna(-np.inf))
     order = order.sort_values(["counts", "trained", "most"], ascending=False, kind="stable")
     rows = order[order["task"] == order["task"].iloc[0]]
     after = rows[rows["examples"] > 0]
@@ -42,6 +40,15 @@ def first_choice(frame: pd.DataFrame) -> Choice:
     largest = largest[largest["tokens"] == largest["tokens"].max()]  # of several studies, one that has both
     language = OTHERS if OTHERS in set(rows["language"]) else rows["language"].iloc[0]
     return Choice(rows["task"].iloc[0], int(largest["tokens"].max()), int(largest["examples"].max()), language=language)
+
+
+def _largest_rise(frame: pd.DataFrame) -> pd.Series:
+    """By target, the most by which an arm raises it, or more text without one, at any rung."""
+    counting = frame[frame["counts"]]
+    gains = counting[counting["examples"] > 0].groupby(["task", "condition", "tokens", "examples"])[GAIN].mean()
+    by_tokens = counting[counting["examples"] == 0].groupby(["task", "study", "tokens"])[ABOVE].mean()
+    rises = by_tokens - by_tokens.groupby(["task", "study"]).transform("first")  # sorted: the fewest tokens come first
+    return pd.concat([part.groupby("task").max() for part in (gains, rises)]).groupby("task").max()
 
 
 def options(frame: pd.DataFrame, target: str) -> dict[str, list]:
