@@ -131,6 +131,21 @@ def test_what_the_grid_lacks_is_named(tmp_path):
     assert claim_by_number[9]["verdict"] == claims.DIFFERS
 
 
+def test_eight_of_the_nine_together_stand_for_all_and_seven_do_not(tmp_path):
+    """CCGbank takes a licence, so few studies have all nine."""
+    for lacking, verdict in (({"ccg"}, claims.SUPPORTED), ({"ccg", "anli"}, claims.UNTESTABLE)):
+        tasks = [name for name in claims.NINE if name not in lacking]
+        arms = {name: {"tasks": [name]} for name in tasks} | {"together": {"tasks": tasks}}
+        row = claims_of(tmp_path / str(len(tasks)), arms=arms)[2]
+        assert row["verdict"] == verdict
+        assert ("together is without ccg" if verdict == claims.SUPPORTED else "all nine") in row["why"]
+
+
+def test_all_nine_together_go_before_eight(tmp_path):
+    arms = NINE | {"together": OTHERS["together"], "eight": {"tasks": [name for name in claims.NINE if name != "ccg"]}}
+    assert "without" not in claims_of(tmp_path / "s", arms=arms)[2]["why"]
+
+
 def test_a_study_without_intermediate_training_tests_nothing(tmp_path):
     claim_by_number = claims_of(tmp_path / "s", examples=(0,))
     assert {claim_by_number[number]["verdict"] for number in range(1, 7)} == {claims.UNTESTABLE}
