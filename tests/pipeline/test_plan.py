@@ -72,6 +72,17 @@ def test_tasks_are_measured_alone_where_their_words_differ(planned, world, monke
     assert all(task(name, 48, 4).step > 0 for name in ("udpos", "xnli"))
 
 
+def test_what_takes_long_is_said_and_measured_no_more_than_it_must(planned, world, monkeypatch, capsys):
+    calls: list[int] = []
+    speed._seconds(lambda: calls.append(1))
+    assert len(calls) == 2  # the first warms up
+    monkeypatch.setattr(speed, "SLOW_SECONDS", 0.0)
+    speed._seconds(lambda: calls.append(1))
+    assert len(calls) == 3
+    assert speed.measure_speed(planned[0], str(world)).task("udpos", 48, 4).step > 0
+    assert capsys.readouterr().err == "demo: measuring what udpos costs on this machine\n"
+
+
 def test_the_plan_of_a_run_is_made_once(planned, tmp_path, monkeypatch):
     study, grid, expected = planned
     monkeypatch.setattr(paths, "RUNS", tmp_path)

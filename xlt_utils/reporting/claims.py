@@ -339,8 +339,8 @@ CLAIMS = (
     Claim(
         2,
         "All nine tasks together do best (8.7 points)",
-        "gain of all nine, or of the eight that need no licence, minus that of the best single task, which is chosen by "
-        "the other seeds; trained targets",
+        "gain of all nine, or of the eight that need no licence, minus that of the best single task, which the other "
+        "seeds choose; trained targets",
         _all_nine,
     ),
     Claim(

@@ -5,7 +5,9 @@ import contextlib
 import copy
 import functools
 import itertools
+import math
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from xlt_utils.study.schema import Study
 SAMPLE = 200  # examples whose mean length stands for the task's
 TESTED_SAMPLE = 48  # examples whose test is timed
 MEASURED_SECONDS = 0.5  # of training steps a measurement
+SLOW_SECONDS = 5.0  # after so long, one step and one test have to do; and so often a line says what is measured
 WHOLE_TEST_SET = 2_000  # examples of a test set that is not read, about
 WHOLE_MINING_SET = 10_000  # sentences of a side in bitext mining that is not read, about
 
@@ -98,11 +101,21 @@ def measure_speed(study: Study, data: str) -> Speed:
     model: Any
     model, brings_head = encoders.starting_encoder(**encoder, seed=0, vocabulary=len(tokenizer), length=phase.length)
     batch = functools.partial(_random_masked_batch, study, model.config.vocab_size)
+    said = time.monotonic()
+
+    @functools.cache
+    def task(name: str, length: int, batch: int) -> TaskSpeed:
+        nonlocal said
+        if time.monotonic() - said > SLOW_SECONDS:
+            print(f"{study.name}: measuring what {name} costs on this machine", file=sys.stderr, flush=True)
+            said = time.monotonic()
+        return _measure_task(study, data, model, tokenizer, name, length, batch)
+
     return Speed(
         config=model.config,
         weights=sum(weight.numel() for weight in model.parameters()),
         masked_token=_step_seconds(objectives.MaskedLM(model), batch) / (phase.batch * phase.length),
-        task=functools.cache(functools.partial(_measure_task, study, data, model, tokenizer)),
+        task=task,
         brings_head=brings_head,
     )
 
@@ -186,11 +199,14 @@ def _measure_task(study: Study, data: str, model: Any, tokenizer: Any, name: str
 
 
 def _seconds(call: Callable[[], Any]) -> float:
-    """How long a call takes the second time: the first encodes what it reads, and warms the device up."""
+    """How long a call takes the second time: the first encodes what it reads, and warms the device up, which of a slow
+    one is a small part."""
     for _ in range(2):
         began = time.perf_counter()
         call()
-    return time.perf_counter() - began
+        if (taken := time.perf_counter() - began) > SLOW_SECONDS:
+            break
+    return taken
 
 
 def _random_masked_batch(study: Study, vocabulary: int, step: int) -> dict[str, Any]:
@@ -215,7 +231,8 @@ def _step_seconds(objective: Any, batch_at: Callable[[int], dict], tokens: Any =
 
     def timed(step: int) -> dict:
         starts.append(time.perf_counter())
-        if len(starts) > 4 and starts[-1] - starts[0] > MEASURED_SECONDS:
+        enough = MEASURED_SECONDS if len(starts) > 4 else SLOW_SECONDS if len(starts) == 4 else math.inf
+        if starts[-1] - starts[0] > enough:
             raise Enough
         return batch_at(step)
 
