@@ -181,7 +181,7 @@ CLAIMS: list[tuple[str, Numbers]] = [
         lambda pre, scratch: [end(items_per_test(pre) | items_per_test(scratch)) for end in (min, max)],
     ),
     ("and {} seeds leave wide intervals", lambda pre, scratch: [WORDS[len(pre.seeds)]]),
-    ("the encoders from scratch have {}.", lambda pre, scratch: [WORDS[len(scratch.seeds)]]),
+    ("leave wide intervals, the {} from scratch too.", lambda pre, scratch: [WORDS[len(scratch.seeds)]]),
 ]
 
 
