@@ -138,9 +138,9 @@ TABLE_NAMES = {
 SCRATCH_TARGETS = ("udpos", "panx", "sst", "tatoeba")
 Numbers = Callable[[Findings, Findings], Iterable[Any]]
 CLAIMS: list[tuple[str, Numbers]] = [
-    ("**{}.** From", lambda pre, scratch: {headline(pre)[0], headline(scratch)[0]}),
-    ("From {} to {} tokens of text, encoders", lambda pre, scratch: text_rungs(scratch)),
-    ("encoders from scratch gain {} (95 % CI {} to {}) in UDPOS", lambda pre, scratch: change(scratch, "udpos")),
+    ("Encoders from scratch: **{}.** From", lambda pre, scratch: [headline(scratch)[0]]),
+    ("From {} to {} tokens of text they", lambda pre, scratch: text_rungs(scratch)),
+    ("they gain {} (95 % CI {} to {}) in UDPOS", lambda pre, scratch: change(scratch, "udpos")),
     ("in UDPOS and {} ({} to {}) in PAN-X;", lambda pre, scratch: change(scratch, "panx")),
     (
         "{} English QQP pairs change UDPOS by {} ({} to {})",
@@ -148,8 +148,8 @@ CLAIMS: list[tuple[str, Numbers]] = [
     ),
     ("and PAN-X by {} ({} to {})", lambda pre, scratch: interval(gain(scratch, "panx", "qqp"))),
     (
-        "A small pretrained encoder gains {} ({} to {}) in XNLI",
-        lambda pre, scratch: interval(gain(pre, "xnli", "mnli")),
+        "A small pretrained encoder: **{}.** It gains {} ({} to {}) in XNLI",
+        lambda pre, scratch: [headline(pre)[0], *interval(gain(pre, "xnli", "mnli"))],
     ),
     ("in XNLI after {} MNLI examples", lambda pre, scratch: [largest(pre, "examples", arm="mnli")]),
     ("and changes by {} ({} to {}) in UDPOS", lambda pre, scratch: interval(gain(pre, "udpos", "mnli"))),

@@ -44,12 +44,24 @@ def test_a_rung_that_lost_by_chance_stays_in_the_fit():
         (0.3, 0.2, "less than proportional"),
         (2.0, 0.2, "more than proportional"),
         (0.5, -0.2, "harmful"),
-        (0.5, 0.0, "none"),
+        (0.5, 0.0, "no gain"),
     ],
 )
 def test_verdicts_of_clear_cases(slope, gain, verdict):
     assert verdict_of(slope, gain, noise=0.002) == verdict
     assert verdict in proportionality.VERDICTS
+
+
+def test_a_gain_that_is_excluded_is_none_whether_or_not_a_loss_is():
+    """A bound from above is all that "no gain" says; a small gain that is certain is a gain."""
+    rows = grid(lambda p, i: 0.5, noise=0.002)
+    after = rows["examples"] == rows["examples"].max()
+    sways = rows["seed"].map({seed: -0.035 if seed % 2 else -0.01 for seed in set(rows["seed"])})
+    loses = rows.assign(score=rows["score"] + np.where(after, sways, 0.0))
+    verdict = judge(loses)[0]
+    assert verdict.verdict == "no gain" and verdict.gain.low < -proportionality.SMALL_GAIN and verdict.survives
+    assert "the CI ends below 0.020" in verdict.why
+    assert verdict_of(1.0, 0.015, noise=0.0005) == "proportional"
 
 
 def test_what_the_data_do_not_decide_is_undecided():
@@ -92,12 +104,14 @@ def test_verdicts_survive_correction_in_two_steps():
         pair("b", "less than proportional", 0.002, 0.04),  # selected, but its slope passes 5 % times half alone
         pair("c", "proportional", 0.003, 0.6),
         pair("d", "harmful", 0.04),  # 0.04 times 6 / 4 is 0.06
-        pair("e", "none", 0.9),
+        pair("e", "no gain", 0.9),
         pair("f", "undecided", 0.5),
         pair(transfer_scores.TRAINED, "harmful", 0.04),  # a mean is corrected among means alone
     ]
     survivors = [verdict.target for verdict in proportionality.correct_for_many(verdicts) if verdict.survives]
-    assert survivors == ["a", "c", "e", transfer_scores.TRAINED]
+    assert survivors == ["a", "c", "d", "e", transfer_scores.TRAINED]
+    loss = next(verdict for verdict in proportionality.correct_for_many(verdicts) if verdict.target == "d")
+    assert loss.verdict == "no gain" and "the loss does not survive" in loss.why
 
 
 def test_the_seeds_that_tell_slopes_apart_do_so():
@@ -129,4 +143,4 @@ def test_the_true_slope_lies_in_the_interval_as_often_as_it_says(settings):
 @pytest.mark.parametrize("settings", [{}, SMALL], ids=["3 seeds", "2 seeds"])
 def test_a_null_effect_is_called_an_effect_in_at_most_seven_of_a_hundred(settings):
     verdicts = [verdict_of(1, 0, state=state, **settings, **NOISE) for state in range(200)]
-    assert sum(verdict not in ("none", "undecided") for verdict in verdicts) <= 14
+    assert sum(verdict not in ("no gain", "undecided") for verdict in verdicts) <= 14

@@ -18,7 +18,8 @@ from xlt_utils.formatting import count_of, number_text
 SLOPE_CANDIDATES = np.round(np.arange(-1, 3.001, 0.01), 2)
 REFERENCE_SLOPE = 0.5  # between no gain and proportional; the test is valid for any other, and less powerful
 WITH_SLOPE = ("less than proportional", "proportional", "more than proportional")
-DECIDED = ("harmful", "none", *WITH_SLOPE)
+DECIDED = ("harmful", "no gain", *WITH_SLOPE)
+SMALL_GAIN = 0.02  # in normalised score: a gain that this much bounds from above counts as none
 VERDICTS = (
     *DECIDED,
     "undecided",
@@ -141,7 +142,7 @@ def gain_slope(sample: GridSample) -> SlopeFit | None:
 
 
 def pair_power(
-    sample: GridSample, target: str, arm: str, effect: float = 0.02, seeds: int | None = None
+    sample: GridSample, target: str, arm: str, effect: float = SMALL_GAIN, seeds: int | None = None
 ) -> Power | None:
     """What one arm's cells of a target can show; None where there is nothing to compare or one seed. The slope's seeds
     are those that tell a slope of 1 from REFERENCE_SLOPE, the gain at the largest rung being as measured, or `effect`
@@ -171,16 +172,16 @@ def pair_power(
 
 
 def judge_proportionality(
-    sample: GridSample, target: str, arm: str, small: float = 0.02, wide: float = 1.0
+    sample: GridSample, target: str, arm: str, small: float = SMALL_GAIN, wide: float = 1.0
 ) -> ProportionalityVerdict:
-    """One of VERDICTS for a target and arm, and why. A gain whose interval includes 0 is never an effect: "none" where
-    the whole interval is small, otherwise "undecided".
+    """One of VERDICTS for a target and arm, and why. A gain whose interval includes 0 is never an effect: "no gain"
+    where the interval ends so low that a gain worth the name is excluded, otherwise "undecided".
 
     Args:
         sample: the target's cells, of all arms.
         target: named in the result.
         arm: the arm to judge.
-        small: the gain, in normalised score, below which it counts as none.
+        small: the gain, in normalised score, up to which it counts as none.
         wide: an interval of the slope wider than this that holds 1 does not make the gain proportional.
     """
     sample = sample.of_arm(arm)
@@ -197,8 +198,8 @@ def judge_proportionality(
         verdict, why = "undecided", gain_sentence
     elif gain.high < 0:
         verdict, why = "harmful", gain_sentence
-    elif not gain.excludes(0) and max(-gain.low, gain.high) <= small:
-        verdict, why = "none", f"{gain_sentence}; the CI lies within {number_text(small)} of 0"
+    elif not gain.excludes(0) and gain.high <= small:
+        verdict, why = "no gain", f"{gain_sentence}; the CI ends below {number_text(small)}"
     elif not gain.excludes(0):
         verdict, why = "undecided", f"{gain_sentence}; the CI includes 0"
     elif n_rungs < 3:
@@ -260,8 +261,9 @@ def correct_for_many(verdicts: list[ProportionalityVerdict]) -> list[Proportiona
     their gains positively, under which the procedure is valid (Benjamini and Yekutieli 2001). It is used in place of
     Holm's, which with two to five seeds can pass nothing: the smallest p value there is seldom below 0.001.
 
-    "none" rests on an interval that lies near 0 as a whole, which more pairs do not make easier: it survives. So does
-    "proportional" where the gain does: it claims no more than that 1 is not excluded.
+    "no gain" rests on an interval that ends below SMALL_GAIN, which more pairs do not make easier: it survives. So does
+    "proportional" where the gain does: it claims no more than that 1 is not excluded. A loss that does not survive is
+    no gain all the same.
     """
     by_family: dict[bool, list[ProportionalityVerdict]] = {True: [], False: []}
     for verdict in verdicts:
@@ -276,5 +278,11 @@ def correct_for_many(verdicts: list[ProportionalityVerdict]) -> list[Proportiona
         for verdict, p in zip(selected, slopes, strict=True):
             if verdict.verdict in ("harmful", "proportional") or p < slope_level:
                 survivors.add((verdict.target, verdict.arm))
-        survivors |= {(verdict.target, verdict.arm) for verdict in family if verdict.verdict == "none"}
-    return [replace(verdict, survives=(verdict.target, verdict.arm) in survivors) for verdict in verdicts]
+    corrected = []
+    for verdict in verdicts:
+        survives = (verdict.target, verdict.arm) in survivors
+        if verdict.verdict == "harmful" and not survives:
+            why = f"{verdict.why}; the loss does not survive correction for many pairs"
+            verdict = replace(verdict, verdict="no gain", why=why)
+        corrected.append(replace(verdict, survives=survives or verdict.verdict == "no gain"))
+    return corrected

@@ -8,7 +8,7 @@ import numpy as np
 from xlt_utils.analysis.intervals import LEVEL
 from xlt_utils.analysis.learning import TARGET_NOT_LEARNT, TASK_NOT_LEARNT
 from xlt_utils.analysis.power import POWER, Power, seeds_text
-from xlt_utils.analysis.proportionality import WITH_SLOPE, ProportionalityVerdict
+from xlt_utils.analysis.proportionality import SMALL_GAIN, WITH_SLOPE, ProportionalityVerdict
 from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.formatting import join_words, number_text
 from xlt_utils.reporting.findings import Findings
@@ -58,7 +58,7 @@ def _answer(verdicts: list[str]) -> str:
     decided = [verdict for verdict in testable if verdict != "undecided"]
     with_slope = [verdict for verdict in decided if verdict in WITH_SLOPE]
     if decided and len(decided) == len(testable) and not with_slope:
-        return "No: no arm brings a gain"
+        return f"No: no arm brings a gain above {SMALL_GAIN:g}"
     if 2 * len(decided) <= len(testable) or not with_slope:
         return NOT_SETTLED
     proportional = with_slope.count("proportional")
