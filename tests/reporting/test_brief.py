@@ -57,3 +57,17 @@ def test_one_seed_claims_nothing(tmp_path):
     texts = [*answer_sentences(findings), *(f"{finding.claim} {finding.number}" for finding in five_findings(findings))]
     assert not any(" gain," in text for text in texts)
     assert all("one seed" in text for text in texts[:2])
+
+
+def test_where_nothing_gains_the_last_finding_is_the_bound(tmp_path):
+    def truth(task, language, seed, tokens, examples):
+        gain = {"sst": -0.05, "udpos": 0.004}.get(task, 0.0)
+        return 0.4 + 0.001 * seed + (gain + 0.001 * (-1) ** seed if examples else 0.0)
+
+    simulated.study(tmp_path / "s", truth=truth, languages=LANGUAGES, seeds=(0, 1, 2), notebooks=False)
+    findings = gather_findings(tmp_path / "s")
+    pair = max(findings.task_verdicts, key=lambda verdict: verdict.gain.high)
+    assert headline(findings)[0] == "No: no arm brings a gain above 0.02" and pair.target == "udpos"
+    assert five_findings(findings)[-1].number == (
+        f"the highest 95 % CI of a gain ends at +{pair.gain.high:.3f}, udpos after mnli"
+    )
