@@ -8,7 +8,7 @@ from math import isnan
 from typing import Any
 
 from xlt_utils.analysis.intervals import Interval
-from xlt_utils.analysis.proportionality import ProportionalityVerdict, slope_text
+from xlt_utils.analysis.proportionality import slope_text
 from xlt_utils.analysis.transfer_scores import MEANS
 from xlt_utils.formatting import count_of, join_words, number_text, short_size, verb_of
 from xlt_utils.reporting.findings import Findings
@@ -163,16 +163,16 @@ def _proportional(findings: Findings) -> Finding:
     ]
     slopes = slopes[:MOST_SLOPES]
     number = f"slopes (1 is in proportion): {'; '.join(slopes)}" if slopes else what_it_would_take(findings)
-    return Finding(f"In proportion? {headline(findings)[0]}", number or _bound(verdicts), "gains")
+    return Finding(f"In proportion? {headline(findings)[0]}", number or _bound(findings), "gains")
 
 
-def _bound(verdicts: list[ProportionalityVerdict]) -> str:
-    """The gain that is excluded in all pairs of a target and an arm that have an interval."""
-    known = [verdict for verdict in verdicts if verdict.verdict not in UNLEARNT and not isnan(verdict.gain.high)]
-    if not known:
+def _bound(findings: Findings) -> str:
+    """Where the highest interval of a gain ends."""
+    ends = [(gain.high, *pair) for pair, gain in _pairs(findings).items() if not isnan(gain.high)]
+    if not ends:
         return "no slope could be fitted"
-    pair = max(known, key=lambda verdict: verdict.gain.high)
-    return f"the highest 95 % CI of a gain ends at {number_text(pair.gain.high, '+')}, {pair.target} after {pair.arm}"
+    highest, target, arm = max(ends)
+    return f"the highest 95 % CI of a gain ends at {number_text(highest, '+')}, {target} after {arm}"
 
 
 def _extremes(intervals: Mapping[Any, Interval], name: Callable[[Any], str]) -> str:

@@ -100,7 +100,7 @@ def measure_speed(study: Study, data: str) -> Speed:
     hardware.prepare(study.threads)
     model: Any
     model, brings_head = encoders.starting_encoder(**encoder, seed=0, vocabulary=len(tokenizer), length=phase.length)
-    batch = functools.partial(_random_masked_batch, study, model.config.vocab_size)
+    masked_batch = functools.partial(_random_masked_batch, study, model.config.vocab_size)
     said = time.monotonic()
 
     @functools.cache
@@ -114,7 +114,7 @@ def measure_speed(study: Study, data: str) -> Speed:
     return Speed(
         config=model.config,
         weights=sum(weight.numel() for weight in model.parameters()),
-        masked_token=_step_seconds(objectives.MaskedLM(model), batch) / (phase.batch * phase.length),
+        masked_token=_step_seconds(objectives.MaskedLM(model), masked_batch) / (phase.batch * phase.length),
         task=task,
         brings_head=brings_head,
     )
