@@ -37,7 +37,7 @@ test-slurm: install
 storm: install
 	@$(BIN)/python -m pytest -m storm -s tests/storm
 
-# With notebooks/labconfig, which keeps JupyterLab from asking other servers for updates and news.
+# With notebooks/labconfig: JupyterLab asks no other server for updates and news, and wraps long lines of code.
 lab: install
 	@JUPYTER_CONFIG_PATH=notebooks $(BIN)/jupyter lab --ip 127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 

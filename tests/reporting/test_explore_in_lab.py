@@ -112,3 +112,8 @@ def test_nothing_failed_and_no_request_left_the_machine(tab):
 def test_the_chart_is_as_wide_as_its_place(tab):
     wider = f"document.querySelector('{CHART}').getBoundingClientRect().right"
     assert tab.evaluate(wider) <= tab.evaluate("document.querySelector('.jp-Notebook').getBoundingClientRect().right")
+
+
+def test_long_lines_of_code_wrap(tab):
+    cells = tab.locator(".jp-CodeCell .cm-content")
+    assert cells.count() and cells.evaluate_all("all => all.every(cell => cell.classList.contains('cm-lineWrapping'))")

@@ -98,7 +98,7 @@ def explore(studies: Sequence[str], browser: bool = True) -> None:
     notebook = write_notebook(places, paths.RUNS / "explore" / name)
     print(f"{notebook}: a copy that the next `xlt explore` replaces; Run All shows it", flush=True)
     command = lab_command(notebook, browser)
-    # labconfig/ there keeps JupyterLab from asking elsewhere whether it is the newest and what there is of news
+    # labconfig/ there keeps JupyterLab from asking elsewhere for updates and news, and wraps long lines of code
     settings = [str(NOTEBOOK.parent), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, settings))
     os.execv(command[0], command)
