@@ -176,6 +176,7 @@ CLAIMS: list[tuple[str, Numbers]] = [
     ("[report/real-scratch], {} runs, {} seeds, {} h {} min", lambda pre, scratch: size_and_cost(scratch)),
     ("min of {} CPU cores", lambda pre, scratch: {WORDS[study.plan["jobs"]] for study in (pre, scratch)}),
     ("learn QQP, not much above the gate ({}, zero point {})", lambda pre, scratch: english_score(scratch, "qqp")),
+    ("Encoders from scratch read {} tokens at the most", lambda pre, scratch: text_rungs(scratch)[1:]),
     (
         "Tests hold {} to {} items a language",
         lambda pre, scratch: [end(items_per_test(pre) | items_per_test(scratch)) for end in (min, max)],
