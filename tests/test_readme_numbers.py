@@ -107,7 +107,8 @@ def visible_gain(findings: Findings, target: str, arm: str) -> str:
 
 
 def gain_row(target: str) -> Callable[[Findings, Findings], list[str]]:
-    """A row of README's table: the gain after each arm, and the smallest that the study would have seen after MNLI."""
+    """A row of README's second table: the gain after each arm, and the smallest that the study would have seen after
+    MNLI."""
 
     def row(pre: Findings, scratch: Findings) -> list[str]:
         return [*(cell(gain(pre, target, arm)) for arm in TABLE_ARMS), visible_gain(pre, target, "mnli")]
