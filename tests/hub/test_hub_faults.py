@@ -162,7 +162,7 @@ def test_a_ladder_of_revisions_and_subfolders_is_taken_as_it_lies(mirror, hub, c
     tokenizer = {name: content for name, content in files.items() if "token" in name}
     rest = {name: content for name, content in files.items() if name not in tokenizer}
     later = {f"step-2/{name}": content for name, content in rest.items()}
-    later |= {f"seed-0/step-{step}/{name}": content for step in (3, 4) for name, content in files.items()}
+    later |= {f"seed-0/step-{step}/{name}": content for step in (3, 4) for name, content in rest.items()}
     repository = hub.repository("models", "someone/ladder")
     commits = repository.commit(files, "early"), repository.commit(tokenizer | later)
     answer = mirror(text=LADDER)

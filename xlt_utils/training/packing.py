@@ -4,8 +4,9 @@ only. In goes a padded batch and out come its padded hidden states, as the encod
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
-ROW_WIDTH = 128  # tokens of a row, unless a sequence is longer
-WIDTH_STEP = 16  # rows are widened to a multiple of this: for each new shape the device compiles its products anew
+# Tokens of a row, at least and at most, unless a sequence is longer: attention grows with the width
+ROW_WIDTHS = 64, 160
+WIDTH_STEP = 16  # widths are multiples of this: for each new shape the device compiles its products anew
 
 
 def hidden_states(
@@ -68,10 +69,16 @@ def first_position(config: PretrainedConfig) -> int | None:
 
 
 def pack_rows(lengths: list[int]) -> tuple[list[list[int]], int]:
-    """Pack sequences of these lengths into rows: each, longest first, into the first row that has room. Gives the
+    """Pack sequences of these lengths into rows of the width that takes the fewest tokens, padding included. Gives the
     sequences of each row, and the rows' width in tokens."""
-    width = max(max(lengths), min(ROW_WIDTH, sum(lengths)))
-    width += -width % WIDTH_STEP
+    narrowest = max(max(lengths), min(ROW_WIDTHS[0], sum(lengths)))
+    narrowest += -narrowest % WIDTH_STEP
+    widths = range(narrowest, max(narrowest, ROW_WIDTHS[1]) + 1, WIDTH_STEP)
+    return min(((_rows_of_width(lengths, width), width) for width in widths), key=lambda way: len(way[0]) * way[1])
+
+
+def _rows_of_width(lengths: list[int], width: int) -> list[list[int]]:
+    """Each sequence, longest first, into the first row that has room."""
     rows: list[list[int]] = []
     room: list[int] = []
     for sequence in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
@@ -82,4 +89,4 @@ def pack_rows(lengths: list[int]) -> tuple[list[list[int]], int]:
             room.append(width)
         rows[row].append(sequence)
         room[row] -= lengths[sequence]
-    return rows, width
+    return rows

@@ -102,10 +102,11 @@ def last_token(tokenizer: PreTrainedTokenizerFast) -> int:
 
 
 def _tokenizer_location(location: str) -> str:
-    """Where a checkpoint's tokenizer is: beside its weights or, of a checkpoint in a subfolder, in the folder above."""
+    """Where a checkpoint's tokenizer is: beside its weights or, in subfolders, up to two folders above them."""
     folder = Path(location)
-    is_above = folder.is_dir() and not any(folder.glob("*token*")) and (folder.parent / "tokenizer.json").is_file()
-    return str(folder.parent) if is_above else location
+    if not folder.is_dir() or any(folder.glob("*token*")):
+        return location
+    return str(next((above for above in folder.parents[:2] if (above / "tokenizer.json").is_file()), location))
 
 
 def locate_checkpoint(start: str | Path) -> tuple[str, dict]:
