@@ -135,6 +135,33 @@ def test_each_format_is_tested_under_perturbations_and_submitted(name, world, ch
     assert len(files) == 3
 
 
+def test_tasks_that_train_alike_are_trained_once_and_score_as_each_alone(world, checkpoint, tmp_path, monkeypatch):
+    trained, train = [], loop.train
+    monkeypatch.setattr(
+        loop, "train", lambda *args, **options: trained.append(options["state"].name) or train(*args, **options)
+    )
+    config = replace(CONFIG, epochs=1, evaluation_examples=30)
+    configs = {"xquad": config, "sst": config, "mlqa": replace(config, evaluation_examples=20)}
+    languages = {"xquad": ["en", "xa"], "sst": ["en"], "mlqa": ["en", "xh"]}
+    together = fine_tuning.fine_tune_all(configs, checkpoint, world, languages, tmp_path)
+    assert list(together) == list(configs) and trained == ["xquad", "sst"]
+    alone = fine_tuning.fine_tune("mlqa", checkpoint, world, languages["mlqa"], configs["mlqa"], tmp_path / "alone")
+    assert together["mlqa"].evaluation == alone.evaluation and together["mlqa"].curve == alone.curve
+    assert {row["task"] for row in alone.evaluation.results} == {"mlqa"}
+    assert together["xquad"].cost == alone.cost and together["mlqa"].cost == {}
+    trained.clear()
+    for change in ({"learning_rate": 1e-3}, {"patience": 1}):
+        configs["mlqa"] = replace(config, **change)
+        fine_tuning.fine_tune_all(
+            configs | {"xquad": replace(config, patience=change.get("patience"))},
+            checkpoint,
+            world,
+            languages,
+            tmp_path / next(iter(change)),
+        )
+    assert trained == ["xquad", "sst", "mlqa"] * 2
+
+
 def test_patience_ends_the_training_and_the_best_epoch_is_tested(world, checkpoint, tmp_path):
     config = replace(CONFIG, epochs=12, learning_rate=1e-2, patience=2, evaluation_examples=60)
     outcome = fine_tuning.fine_tune("sst", checkpoint, world, ["en", "xa"], config, tmp_path)

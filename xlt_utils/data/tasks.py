@@ -1,8 +1,9 @@
 """The tasks, one row each: where the examples are, what their columns and labels are called, how predictions are
 scored. Everything that the study knows about a task is in its row; to add a task, add a row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,10 @@ class Task:
             return repeated | {source.place for source in task.train}
 
         return not origins(self).isdisjoint(origins(other))
+
+    def trains_as(self, other: "Task") -> bool:
+        """Whether one training serves both: the same examples under the same head, as of XQuAD and MLQA."""
+        return self.trains and (self.train, self.format, self.labels) == (other.train, other.format, other.labels)
 
 
 # What several rows, or several parts of one row, share: labels, columns, and data sets as their training split.
@@ -400,3 +405,17 @@ TASKS: dict[str, Task] = {task.name: task for task in _ROWS}
 def tasks_with_role(role: str) -> list[str]:
     """The names of the tasks that can play a role, `intermediate` or `target`."""
     return [task.name for task in _ROWS if role in task.roles]
+
+
+def trained_alike(names: Iterable[str], settings: Mapping[str, Any]) -> list[list[str]]:
+    """Tasks in groups of one training: those that train on the same examples under the same head, with equal `settings`
+    (of each task, by its name)."""
+    groups: list[list[str]] = []
+    for name in names:
+        for group in groups:
+            if TASKS[group[0]].trains_as(TASKS[name]) and settings[group[0]] == settings[name]:
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups

@@ -1,8 +1,8 @@
-"""Phase 3 for one task. In goes a checkpoint, out come its scores: it is fine-tuned on English examples of the task and
-tested, unchanged, in every other language. A task without training data is tested with the checkpoint as it stands."""
+"""Phase 3. In goes a checkpoint, out come its scores: it is fine-tuned on English examples of a task and tested,
+unchanged, in every other language. A task without training data is tested with the checkpoint as it stands."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from xlt_utils.data import labelled
 from xlt_utils.data.labelled import SplitRef
-from xlt_utils.data.tasks import TASKS
+from xlt_utils.data.tasks import TASKS, trained_alike
 from xlt_utils.errors import Fault, did_you_mean
 from xlt_utils.evaluation import evaluate
 from xlt_utils.evaluation.evaluate import Evaluation, EvaluationConfig
@@ -84,30 +84,63 @@ class FineTuneResult:
     cost: dict[str, float] = field(default_factory=dict)
 
 
+def fine_tune_all(
+    configs: Mapping[str, FineTuneConfig],
+    checkpoint: Path,
+    data: str,
+    languages: Mapping[str, Sequence[str]],
+    state: Path,
+) -> dict[str, FineTuneResult]:
+    """Fine-tune a checkpoint on English examples of each of several tasks, then test it in the task's languages.
+
+    Tasks that train alike, as XQuAD and MLQA on SQuAD, are trained once, as XTREME does it: their scores are those that
+    each would have alone, and the first of them has the cost.
+
+    Args:
+        configs: how each task is fine-tuned and tested.
+        checkpoint: the folder of an encoder.
+        data: the place, as `loading.locate` gives it.
+        languages: those that each task is tested in.
+        state: the folder of the trainings' own checkpoints.
+    """
+    settings: dict[str, Any] = {}
+    for name, config in configs.items():
+        of_training = replace(config, evaluation_examples=None, perturbations=())
+        settings[name] = (of_training, name if config.patience else None)  # its own scores end a training with patience
+    results: dict[str, FineTuneResult] = {}
+    for names in trained_alike(configs, settings):
+        group = {name: configs[name] for name in names}
+        results |= _fine_tune_once(group, checkpoint, data, languages, state / names[0])
+    return {name: results[name] for name in configs}
+
+
 def fine_tune(
     name: str, checkpoint: Path, data: str, languages: Sequence[str], config: FineTuneConfig, state: Path
 ) -> FineTuneResult:
-    """Fine-tune a checkpoint on English examples of a task, then test it in `languages`.
+    """Fine-tune a checkpoint on English examples of one task, then test it in `languages`, as `fine_tune_all` does."""
+    return _fine_tune_once({name: config}, checkpoint, data, {name: languages}, state)[name]
 
-    English development data are scored beside the tests. They choose only, with `patience`, the epoch. Where their
-    labels are withheld, the facts say so.
 
-    Args:
-        name: the task.
-        checkpoint: the folder of an encoder.
-        data: the place, as `loading.locate` gives it.
-        languages: those that the task is tested in.
-        config: how it is fine-tuned and tested.
-        state: the folder of the training's own checkpoints.
-    """
+def _fine_tune_once(
+    configs: Mapping[str, FineTuneConfig],
+    checkpoint: Path,
+    data: str,
+    languages: Mapping[str, Sequence[str]],
+    state: Path,
+) -> dict[str, FineTuneResult]:
+    """Train the first task, and test every task with what it learnt. English development data are scored beside the
+    tests. They choose only, with `patience`, the epoch. Where their labels are withheld, the facts say so."""
     hardware.free_memory()  # of the task before
+    name, config = next(iter(configs.items()))
     task = labelled.complete_task(name, data)
     model, tokenizer = encoders.load_encoder(checkpoint)
-    tests = EvaluationConfig(
-        data, tokenizer, config.length, config.evaluation_examples, config.seed, config.perturbations
-    )
+
+    def tests(config: FineTuneConfig) -> EvaluationConfig:
+        limits = config.evaluation_examples, config.seed, config.perturbations
+        return EvaluationConfig(data, tokenizer, config.length, *limits)
+
     if not task.trains:
-        return FineTuneResult(evaluate.evaluate_retrieval(model, task, languages, tests))
+        return {name: FineTuneResult(evaluate.evaluate_retrieval(model, task, languages[name], tests(config)))}
     encoded = encoding.encode(SplitRef(task, "train", data), tokenizer, config.length)
     # also of a replicate: they are those of every arm of this seed, and what they bring cancels out of its gain
     rows, seed = batches.subset(encoded, config.seed, config.examples), config.training_seed
@@ -116,12 +149,9 @@ def fine_tune(
     steps = config.epochs * len(rows) // config.batch
     learner = TaskHead(model, task, seed)
 
-    def development_results() -> list[dict]:
-        return evaluate.evaluate_task(learner, "development", ["en"], tests).results
-
     def development_score() -> float:
-        metric = f"development {task.metric}"
-        return next(row["value"] for row in development_results() if row["metric"] == metric)
+        results = evaluate.evaluate_task(learner, "development", ["en"], tests(config)).results
+        return next(row["value"] for row in results if row["metric"] == f"development {task.metric}")
 
     early_stopping = None
     if config.patience:
@@ -138,15 +168,19 @@ def fine_tune(
         devices=config.devices,
         early_stopping=early_stopping,
     )
-    evaluation = evaluate.evaluate_task(learner, "test", languages, tests)
-    evaluation.facts["train"] = encoded.facts
-    try:
-        evaluation.results += development_results()
-    except labelled.Withheld as error:
-        evaluation.facts["development"] = {"withheld": str(error)}
     trained_steps = curve[-1]["step"] if curve else 0  # fewer than `steps` after early stopping
     cost = costs.example_cost(model.config, encoded, rows, trained_steps, config.batch)
-    return FineTuneResult(evaluation, curve, cost)
+    results: dict[str, FineTuneResult] = {}
+    for name, config in configs.items():
+        learner.task = labelled.complete_task(name, data)  # whose tests it takes, and under whose rules
+        evaluation = evaluate.evaluate_task(learner, "test", languages[name], tests(config))
+        evaluation.facts["train"] = encoded.facts
+        try:
+            evaluation.results += evaluate.evaluate_task(learner, "development", ["en"], tests(config)).results
+        except labelled.Withheld as error:
+            evaluation.facts["development"] = {"withheld": str(error)}
+        results[name] = FineTuneResult(evaluation, curve, {} if results else cost)
+    return results
 
 
 def shared_data_flags(tasks: Sequence[str], checkpoint: Record) -> list[str]:

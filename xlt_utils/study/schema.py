@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from xlt_utils.data import perturb
 from xlt_utils.data.languages import LANGUAGES
-from xlt_utils.data.tasks import TASKS, tasks_with_role
+from xlt_utils.data.tasks import TASKS, tasks_with_role, trained_alike
 from xlt_utils.errors import did_you_mean
 
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
@@ -428,7 +428,7 @@ class Target(Section):
     are those of single tasks: `settings: {xquad: {length: 384, batch: 8}}`. Each test is repeated under each of the
     `perturbations` of its text at each of the `perturbation_rates` (shares of the words). With `write_submission` the
     predictions are also written in XTREME's submission layout. A cell runs up to `tasks_per_cell` tasks one after
-    another."""
+    another; tasks that train alike, as XQuAD and MLQA do, are trained once there and count as one."""
 
     tasks: Annotated[list[TargetTask], Field(min_length=1), AfterValidator(_distinct)]
     languages: dict[str, TaskLanguages] = {}
@@ -458,6 +458,12 @@ class Target(Section):
             if name not in self.tasks
         ]
         return faults + _short_spans(self.tasks, self.settings, self.length)
+
+    def trainings(self, names: list[str]) -> list[list[str]]:
+        """Target tasks in groups of one training; with `patience` each has its own, which its own scores end."""
+        own = {name: self.settings.get(name, TargetSettings()) for name in names}
+        settings = {name: each.model_dump(exclude={"evaluation_examples"}) for name, each in own.items()}
+        return trained_alike(names, {name: name for name in names} if self.patience else settings)
 
 
 class Gate(Section):
@@ -504,9 +510,10 @@ class Study(Section):
         return (self.microworld.model_dump() if self.microworld else {}) | {"languages": self.languages}
 
     def target_batches(self, tasks: list[str] | None = None) -> list[list[str]]:
-        """The target tasks (all, or some) as cells run them: at most `tasks_per_cell` together."""
-        names, size = self.target.tasks if tasks is None else tasks, self.target.tasks_per_cell
-        return [names[start : start + size] for start in range(0, len(names), size)]
+        """The target tasks (all, or some) as cells run them: at most `tasks_per_cell` trainings together."""
+        groups = self.target.trainings(self.target.tasks if tasks is None else tasks)
+        size = self.target.tasks_per_cell
+        return [[*itertools.chain(*groups[start : start + size])] for start in range(0, len(groups), size)]
 
 
 def _subfolder_fault(subfolder: str | None) -> FieldFault | None:

@@ -166,7 +166,7 @@ def _work(cell: cells.Cell, study: Study, speed: Speed, overhead: float) -> Work
     elif cell.phase == "intermediate":
         work = _intermediate_work(cell, speed)
     else:
-        work = _target_work(cell, speed)
+        work = _target_work(cell, study, speed)
     length = work.tokens / work.examples if work.examples else study.pretrain.length
     work.flops += speed.flops(work.tested_tokens, length, training=False)
     work.seconds += overhead
@@ -223,9 +223,9 @@ def _intermediate_work(cell: cells.Cell, speed: Speed) -> Work:
     return work
 
 
-def _target_work(cell: cells.Cell, speed: Speed) -> Work:
-    """Fine-tuning on each task that trains, and the test of each in all languages under each perturbation."""
-    work = Work()
+def _target_work(cell: cells.Cell, study: Study, speed: Speed) -> Work:
+    """Fine-tuning, once for tasks that train alike, and the test of each in all languages under each perturbation."""
+    work, trained = Work(), [names[0] for names in study.target.trainings(cell.parameters["tasks"])]
     for name in cell.parameters["tasks"]:
         parameters = cell.parameters | cell.parameters["settings"].get(name, {})
         task, trains = speed.task(name, parameters["length"], parameters["batch"]), TASKS[name].trains
@@ -234,7 +234,7 @@ def _target_work(cell: cells.Cell, speed: Speed) -> Work:
         tested = test_sets * min(parameters["evaluation_examples"] or task.examples, task.examples)
         work.tested_tokens += tested * task.tokens * (1 if trains else 2)
         work.seconds += tested * task.tested
-        if trains:
+        if trains and name in trained:
             examples = parameters["examples"] * parameters["epochs"]
             work.examples += examples
             work.tokens += examples * task.tokens
