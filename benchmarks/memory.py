@@ -178,11 +178,11 @@ def target_cell(encoder: str, data: str) -> list[str]:
     study = study_file.load_study(paths.ROOT / "params" / "real-pretrained.yaml")
     grid = cells.expand_study(study, data, "")
     settings = next(cell.parameters for cell in grid if cell.phase == "target")
-    for name in settings["tasks"]:
-        config = fine_tuning.FineTuneConfig.from_parameters(settings, settings["settings"].get(name))
-        languages = settings["task_languages"].get(name, settings["languages"])
-        fine_tuning.fine_tune(name, Path(encoder), data, languages, config, places.FOLDER / "target" / name)
-    return settings["tasks"]
+    tasks, given = settings["tasks"], settings["settings"]
+    configs = {name: fine_tuning.FineTuneConfig.from_parameters(settings, given.get(name)) for name in tasks}
+    languages = {name: settings["task_languages"].get(name, settings["languages"]) for name in tasks}
+    fine_tuning.fine_tune_all(configs, Path(encoder), data, languages, places.FOLDER / "target")
+    return tasks
 
 
 STAGES = {
