@@ -201,11 +201,18 @@ def test_a_claim_on_an_unlearnt_target_is_not_testable_and_names_it(tmp_path):
 
 def test_an_arm_that_did_not_learn_its_task_tests_nothing(tmp_path):
     rows = claims_of(tmp_path / "s", unlearnt_arms=("squad", "qqp"))
-    assert rows[1]["verdict"] == claims.UNTESTABLE and rows[1]["why"] == "task not learnt: squad, qqp"
     assert rows[5]["verdict"] == claims.SUPPORTED and "task not learnt: qqp, squad" in rows[5]["why"]
     # the mean over arms is that of a study without the two
     learnt = {name: arm for name, arm in (NINE | OTHERS).items() if name not in ("squad", "qqp")}
     assert rows[3]["figure"] == claims_of(tmp_path / "without", arms=learnt)[3]["figure"]
+    # two of the best three stand for them, and the row says which is not there; one does not
+    assert rows[1]["verdict"] == claims.SUPPORTED and "squad +" not in rows[1]["why"]
+    assert "task not learnt: squad, qqp" in rows[1]["why"]
+    two = {name: NINE[name] for name in ("squad", "mnli", "anli")}
+    row = claims_of(tmp_path / "two", arms=two)[1]
+    assert row["verdict"] == claims.SUPPORTED and "no arm of hellaswag" in row["why"]
+    row = claims_of(tmp_path / "one", arms=two, unlearnt_arms=("mnli",))[1]
+    assert row["verdict"] == claims.UNTESTABLE and "task not learnt: mnli" in row["why"]
 
 
 def test_an_arm_is_compared_at_its_own_largest_size(tmp_path):

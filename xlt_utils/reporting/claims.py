@@ -14,7 +14,9 @@ from xlt_utils.reporting.findings import RUN_PHASES, Findings
 SUPPORTED, CONTRADICTED, UNDECIDED, UNTESTABLE = "supported", "contradicted", "undecided", "not testable"
 MATCHES, DIFFERS = "this design matches", "this design differs"
 NINE = ("anli", "mnli", "qqp", "squad_v2", "squad", "hellaswag", "ccg", "cosmos_qa", "commonsense_qa")
-ALL_BUT = 1  # of the nine may be lacking together: CCGbank, which `ccg` is made of, takes a licence
+# Of the nine together, and of the best three, so many may be lacking: CCGbank, which `ccg` is made of, takes a licence,
+# and a small encoder does not learn HellaSwag
+ALL_BUT = 1
 LARGE = "FacebookAI/xlm-roberta-large"
 TWO_SEEDS = "two seeds with all of these runs, one of them to choose the best by,"
 NO_EVIDENCE = "the study was built this way: a match is no evidence"
@@ -84,16 +86,18 @@ def _best_three(evidence: Evidence) -> ClaimOutcome:
     squad = next((name for name in ("squad", "squad_v2") if name in arm_of_task), "squad")
     three = [squad, "mnli", "hellaswag"]
     other_tasks = [task for task in NINE if task not in (*three, "squad", "squad_v2")]
-    missing = [task for task in other_tasks if task not in arm_of_task]
-    lacks = [f"an arm of {task} alone" for task in three if task not in arm_of_task]
-    lacks += [] if len(missing) < len(other_tasks) else ["an arm of another of the nine tasks alone"]
+    absent = [task for task in three if task not in arm_of_task]
+    missing = [task for task in (*three, *other_tasks) if task not in arm_of_task]
+    lacks = [f"an arm of {task} alone" for task in absent] if len(absent) > ALL_BUT else []
+    lacks += [] if set(other_tasks) - set(missing) else ["an arm of another of the nine tasks alone"]
     lacks += [] if evidence.trained else ["a trained target"]
     if lacks:
         return _untestable(lacks)
-    best = [arm_of_task[task] for task in three]
+    best = [arm_of_task[task] for task in three if task not in absent]
     others = [arm_of_task[task] for task in other_tasks if task in arm_of_task]
     notes = [*evidence.unlearnt(evidence.trained, [*best, *others]), *evidence.rungs([*best, *others])]
-    if evidence.unlearnt([], best):
+    learnt = [task for task in three if task not in absent and not evidence.unlearnt([], [arm_of_task[task]])]
+    if len(three) - len(learnt) > ALL_BUT:
         return _untestable(notes=notes)
 
     def contrast(with_shared: bool) -> Weights | None:
@@ -101,7 +105,7 @@ def _best_three(evidence: Evidence) -> ClaimOutcome:
         sides = [[evidence.counting([name], arms, with_shared) for arms in (best, others)] for name in evidence.trained]
         return mean_of(evidence.mean(first) - evidence.mean(second) for first, second in sides if first and second)
 
-    gains = {task: evidence.xtreme_gain([arm_of_task[task]]) for task in three}
+    gains = {task: evidence.xtreme_gain([arm_of_task[task]]) for task in learnt}
     beside = evidence.beside_parent(gains | {"the others": evidence.xtreme_gain(others)})
     notes += [f"no arm of {join_words(missing)}"] if missing else []
     return _outcome_of_positive(evidence, contrast, notes, beside)
@@ -333,7 +337,8 @@ CLAIMS = (
     Claim(
         1,
         "SQuAD, MNLI and HellaSwag bring the largest gains (8.2, 7.5 and 7.0 points)",
-        "their mean gain minus that of the arms of each other task alone, target by target, over the trained targets",
+        "their mean gain, or that of two of them, minus that of the arms of each other task alone, target by target, "
+        "over the trained targets",
         _best_three,
     ),
     Claim(
