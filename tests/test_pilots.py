@@ -26,7 +26,7 @@ def rows(pilot: str) -> list[str]:
     return sorted(set(lines))
 
 
-@pytest.mark.parametrize("pilot", ["pilot-pretrained", "pilot-scratch", "pilot-e3"])
+@pytest.mark.parametrize("pilot", ["pilot-pretrained", "pilot-claims", "pilot-scratch", "pilot-e3"])
 def test_the_table_of_a_pilot_is_that_of_its_records(pilot):
     text = (paths.ROOT / "report" / "README.md").read_text(encoding="utf-8")
     part = text.split(f"`{pilot}`")[-1].split("\n\n")[1]
